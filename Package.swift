@@ -1,0 +1,83 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Every arrow between modules is listed here once; Tests/ArchitectureTests holds them.
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
+]
+
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "wasl",
+    products: [.executable(name: "wasl", targets: ["wasl"])],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-crypto.git", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-types.git", exact: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log.git", exact: "1.16.2"),
+        .package(url: "https://github.com/groue/GRDB.swift.git", exact: "7.10.0"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird.git", exact: "2.28.1"),
+        .package(url: "https://github.com/jpsim/Yams.git", exact: "6.2.2"),
+        .package(url: "https://github.com/swift-server/async-http-client.git", exact: "1.37.0"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", exact: "2.13.0"),
+    ],
+    targets: [
+        .target(name: "CRabbitMQ", linkerSettings: [.linkedLibrary("rabbitmq")]),
+        .target(name: "CJQ", linkerSettings: [.linkedLibrary("jq")]),
+        .target(name: "WaslModel", dependencies: [], swiftSettings: strict),
+        .target(name: "JSONSchema", dependencies: ["WaslModel"], swiftSettings: strict),
+        .target(name: "WaslSeal", dependencies: ["WaslModel", crypto], swiftSettings: strict),
+        .target(
+            name: "WaslCatalogue", dependencies: ["WaslModel", "JSONSchema", "CJQ", yams],
+            swiftSettings: strict),
+        .target(
+            name: "WaslJournal", dependencies: ["WaslModel", "WaslSeal", grdb, logging],
+            swiftSettings: strict),
+        .target(
+            name: "WaslBroker",
+            dependencies: ["WaslModel", "WaslSeal", "WaslJournal", "CRabbitMQ", crypto, httpClient, logging],
+            swiftSettings: strict),
+        .target(name: "WaslWeb", dependencies: ["WaslModel", hummingbird, httpTypes, lifecycle, logging], swiftSettings: strict),
+        .target(
+            name: "WaslHouse",
+            dependencies: [
+                "WaslModel", "JSONSchema", "WaslSeal", "WaslCatalogue", "WaslJournal", "WaslWeb", grdb, hummingbird, logging,
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "WaslAgency",
+            dependencies: [
+                "WaslModel", "JSONSchema", "WaslSeal", "WaslCatalogue", "WaslJournal", "WaslWeb", grdb, hummingbird,
+                httpClient, logging,
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "WaslLedger",
+            dependencies: [
+                "WaslModel", "WaslSeal", "WaslCatalogue", "WaslJournal", "WaslWeb", grdb, hummingbird, logging,
+            ],
+            swiftSettings: strict),
+        .target(
+            name: "WaslSimulation", dependencies: ["WaslModel", "WaslJournal", hummingbird],
+            swiftSettings: strict),
+        .executableTarget(
+            name: "wasl",
+            dependencies: [
+                "WaslModel", "WaslSeal", "WaslCatalogue", "WaslJournal", "WaslBroker", "WaslHouse", "WaslAgency",
+                "WaslLedger", "WaslWeb", "WaslSimulation", arguments, httpClient, hummingbird, logging,
+            ],
+            swiftSettings: strict),
+    ]
+)

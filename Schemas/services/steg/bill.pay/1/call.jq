@@ -1,0 +1,3 @@
+{method: "POST", path: "/api/paiements",
+ body: {reference_facture: .fields.reference, montant_millimes: .fields.amount, mode: .fields.payment,
+        reference_externe: .reference}}

@@ -1,0 +1,1 @@
+{method: "GET", path: "/api/paiements?reference_externe=\(.reference | @uri)"}

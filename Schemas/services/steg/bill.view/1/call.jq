@@ -1,0 +1,1 @@
+{method: "GET", path: "/api/factures/\(.fields.reference)", headers: {"x-reference-externe": .reference}}

@@ -1,0 +1,163 @@
+import Foundation
+import GRDB
+public import Hummingbird
+import WaslJournal
+import WaslModel
+import WaslSeal
+import WaslWeb
+
+/// The worker's HTTP API on loopback: health, jobs, what was set aside, and the resolution of parked jobs.
+extension AgencyWorker {
+    public func router(token: String, hosts: [String], description: String) -> Router<BasicRequestContext> {
+        let router = Router(context: BasicRequestContext.self)
+        router.add(
+            middleware: LocalGuard(
+                token: token, hosts: hosts, open: ["/livez", "/readyz", "/metrics", "/openapi.json"]))
+        router.get("/livez") { _, _ in Response.json(["status": "alive"]) }
+        router.get("/readyz") { [self] _, _ in
+            let isUp = publishing.isUp
+            return Response.json(["status": isUp ? "ready" : "no broker"], status: isUp ? .ok : .serviceUnavailable)
+        }
+        router.get("/metrics") { [self] _, _ in try await metrics() }
+        router.get("/openapi.json") { _, _ in Response.text(description, type: "application/json") }
+        router.get("/v1/jobs") { [self] request, _ in try await list(state: request.uri.queryParameters["state"].map(String.init)) }
+        router.get("/v1/jobs/:request") { [self] _, context in try await show(context.parameters.get("request") ?? "") }
+        router.post("/v1/resolutions") { [self] request, _ in try await resolve(request) }
+        router.get("/v1/quarantine") { [self] _, _ in Response.json(try await journal.quarantine()) }
+        return router
+    }
+
+    private static func jobJSON(_ row: Row) -> JSON {
+        [
+            "request": .string(row["subject"]), "service": .string(row["service"]), "house": .string(row["house"]),
+            "state": .string(row["state"]), "attempts": .integer(row["attempts"]),
+            "taken": .string(Timestamp(milliseconds: row["taken"]).description),
+            "due": .string(Timestamp(milliseconds: row["due"]).description),
+            "doubted": .bool(row["doubted"]), "reason": JSON(row["reason"] as String?),
+        ]
+    }
+
+    private func list(state: String?) async throws -> Response {
+        try await journal.read { db in
+            let rows = try Row.fetchAll(
+                db, sql: "SELECT * FROM job WHERE ? IS NULL OR state = ? ORDER BY number LIMIT 500", arguments: [state, state])
+            return .json(["jobs": .array(rows.map(AgencyWorker.jobJSON))])
+        }
+    }
+
+    private func show(_ request: String) async throws -> Response {
+        let found = try await journal.read { db -> JSON? in
+            guard let row = try Row.fetchOne(db, sql: "SELECT * FROM job WHERE subject = ?", arguments: [request]),
+                case .object(var json) = AgencyWorker.jobJSON(row)
+            else { return nil }
+            let attempts = try Row.fetchAll(
+                db, sql: "SELECT * FROM attempt WHERE job = ? ORDER BY n", arguments: [row["number"] as Int64])
+            json["attemptList"] = .array(
+                attempts.map {
+                    [
+                        "n": .integer($0["n"]), "phase": .string($0["phase"]),
+                        "intended": .string(Timestamp(milliseconds: $0["intended"]).description),
+                        "ended": JSON(($0["ended"] as Int64?).map { Timestamp(milliseconds: $0).description }),
+                        "verdict": JSON($0["verdict"] as String?),
+                    ]
+                })
+            return .object(json)
+        }
+        guard let found else { throw Problem.noSuchJob }
+        return .json(found)
+    }
+
+    /// Concludes a parked job by the word of two people.
+    private func resolve(_ request: Request) async throws -> Response {
+        let (json, _) = try await request.json(bytesMax: 2 * Resolution.evidenceBytesMax)
+        do {
+            guard let text = json["resolution"]?.string, let signatures = json["signatures"]?.array?.compactMap(\.string),
+                let evidence = json["evidence"]?.string.flatMap({ Base64URL.decode($0) })
+            else { throw ResolutionError("expected `resolution`, `signatures` and `evidence` (base64url)") }
+            let resolution = try Resolution(text: text)
+            guard resolution.agency == parts.agency.id else { throw ResolutionError("agency: this is the worker of \(parts.agency.id)") }
+            guard digestText(evidence) == resolution.evidenceDigest else {
+                throw ResolutionError("evidence: not the file whose digest was signed")
+            }
+            let holders = try Resolution.verifySignatures(
+                signatures, over: text, of: parts.agency.id, registry: parts.registry.registry, at: journal.now)
+            try await record(resolution, text, signatures, holders, evidence)
+        } catch let error as ResolutionError {
+            throw Problem(
+                .unprocessableContent, "resolution-refused",
+                LocalizedText(ar: "القرار مرفوض", fr: "Résolution refusée", en: "The resolution is refused"),
+                detail: "\(error)")
+        }
+        return .json(["status": "resolved"])
+    }
+
+    private func record(
+        _ resolution: Resolution, _ text: String, _ signatures: [String], _ holders: [String], _ evidence: [UInt8]
+    ) async throws {
+        guard let job = try await journal.read({ db in
+            try Row.fetchOne(
+                db, sql: "SELECT \(Job.columns) FROM job WHERE subject = ?", arguments: [resolution.request.text]
+            ).map(Job.init)
+        }) else { throw Problem.noSuchJob }
+        if resolution.status == .completed, let service = parts.catalogue.service(job.service, version: job.contract),
+            !service.outcome.validate(.object(resolution.fields)).isEmpty
+        {
+            throw ResolutionError("fields: not those that the service's contract promises")
+        }
+        let visible: JSONObject = [
+            "resolution": [
+                "digest": .string(digestText(Array(text.utf8))),
+                "keys": .array(try signatures.map { .string(try DetachedSignature.keyID($0, as: .resolution)) }),
+            ]
+        ]
+        var fields = resolution.fields
+        if resolution.status != .completed {
+            fields["reason"] = ["code": "resolved", "ar": .string(resolution.note), "fr": .string(resolution.note), "en": .string(resolution.note)]
+        }
+        let outcome = try seal(job, resolution.status, fields, visible)
+        let decision = Decision.conclude(resolution.status, fields)
+        try await journal.commit { [steps] transaction in
+            // Looked at again inside the transaction: two resolutions may come at once.
+            guard let current = try Job.fetch(transaction.db, number: job.number), current.state == .parked else {
+                throw Problem.notParked
+            }
+            try transaction.db.execute(
+                sql: "INSERT INTO resolution (subject, at, text, signatures, holders, evidence) VALUES (?, ?, ?, ?, ?, ?)",
+                arguments: [
+                    resolution.request.text, transaction.now.milliseconds, text, signatures.joined(separator: "\n"),
+                    holders.joined(separator: "\n"), Data(evidence),
+                ])
+            _ = try steps.conclude(
+                current, phase: nil, verdict: nil, decision: decision, outcome: outcome, in: transaction)
+        }
+        logger.notice("resolved by two people", metadata: ["request": "\(resolution.request)", "status": "\(resolution.status.rawValue)"])
+    }
+
+    private func metrics() async throws -> Response {
+        let states = try await journal.read { db in
+            try Row.fetchAll(db, sql: "SELECT state, COUNT(*) FROM job GROUP BY state").map { ($0[0] as String, $0[1] as Int64) }
+        }
+        let quarantined = try await journal.quarantineCount()
+        let counts = await scheduler.counts
+        let circuit = await scheduler.circuitState
+        var metrics = Metrics()
+        metrics.add("wasl_agency_jobs", .gauge, "Jobs by state.", states.map { ([("state", $0.0)], Double($0.1)) })
+        metrics.add("wasl_agency_running", .gauge, "Calls under way.", counts.running)
+        metrics.add("wasl_agency_waiting", .gauge, "Jobs that wait to run.", counts.waiting)
+        metrics.add("wasl_agency_circuit_open", .gauge, "Whether the agency is left alone.", circuit == .closed ? 0 : 1)
+        metrics.add("wasl_outbox_backlog", .gauge, "Messages that the broker has not confirmed.", publishing.backlog)
+        metrics.add("wasl_quarantine", .gauge, "Messages set aside.", quarantined)
+        metrics.add("wasl_broker_up", .gauge, "Whether the publishing link is up.", publishing.isUp ? 1 : 0)
+        return .text(metrics.text, type: Metrics.contentType)
+    }
+}
+
+extension Problem {
+    static let noSuchJob = Problem(
+        .notFound, "no-such-job", LocalizedText(ar: "لا يوجد هذا المطلب", fr: "Demande introuvable", en: "No such request"),
+        detail: "This worker's journal holds no job for that request.")
+    static let notParked = Problem(
+        .conflict, "not-parked",
+        LocalizedText(ar: "المطلب غير معلق", fr: "La demande n'est pas en attente", en: "The request is not parked"),
+        detail: "Only a parked request can be resolved; look at its state with `GET /v1/jobs/{request}`.")
+}

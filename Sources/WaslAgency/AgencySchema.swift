@@ -1,0 +1,60 @@
+import GRDB
+
+/// The agency worker's own tables, beside those of every journal.
+enum AgencySchema {
+    static func register(in migrator: inout DatabaseMigrator) {
+        migrator.registerMigration("agency-1") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE job (
+                        number INTEGER PRIMARY KEY,
+                        subject TEXT NOT NULL,
+                        source TEXT NOT NULL,
+                        message TEXT NOT NULL,
+                        service TEXT NOT NULL,
+                        contract INTEGER NOT NULL,
+                        house TEXT NOT NULL,
+                        accepted INTEGER NOT NULL,
+                        expiry INTEGER NOT NULL,
+                        taken INTEGER NOT NULL,
+                        millimes INTEGER,
+                        sealed TEXT NOT NULL,
+                        state TEXT NOT NULL,
+                        attempts INTEGER NOT NULL DEFAULT 0,
+                        first_attempt INTEGER,
+                        last_attempt INTEGER,
+                        doubted INTEGER NOT NULL DEFAULT 0,
+                        absences INTEGER NOT NULL DEFAULT 0,
+                        due INTEGER NOT NULL,
+                        revision INTEGER NOT NULL DEFAULT 0,
+                        taken_said INTEGER NOT NULL DEFAULT 0,
+                        reason TEXT,
+                        UNIQUE (source, subject)
+                    ) STRICT;
+                    CREATE INDEX job_subject ON job (subject);
+                    CREATE INDEX job_open ON job (state, due) WHERE state IN ('ready', 'calling', 'looking');
+                    CREATE INDEX job_parked ON job (taken) WHERE state = 'parked';
+                    CREATE INDEX job_unsaid ON job (taken) WHERE taken_said = 0;
+
+                    CREATE TABLE attempt (
+                        job INTEGER NOT NULL,
+                        n INTEGER NOT NULL,
+                        phase TEXT NOT NULL,
+                        intended INTEGER NOT NULL,
+                        ended INTEGER,
+                        verdict TEXT,
+                        PRIMARY KEY (job, n)
+                    ) STRICT, WITHOUT ROWID;
+
+                    CREATE TABLE resolution (
+                        subject TEXT PRIMARY KEY,
+                        at INTEGER NOT NULL,
+                        text TEXT NOT NULL,
+                        signatures TEXT NOT NULL,
+                        holders TEXT NOT NULL,
+                        evidence BLOB NOT NULL
+                    ) STRICT;
+                    """)
+        }
+    }
+}

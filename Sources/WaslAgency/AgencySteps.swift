@@ -1,0 +1,193 @@
+import GRDB
+import WaslJournal
+import WaslModel
+import WaslSeal
+
+import struct Foundation.Data
+
+/// An outcome sealed and ready for its commit.
+struct PreparedOutcome: Sendable {
+    let id: String
+    let status: OutcomeStatus
+    let revision: Int64
+    let time: Timestamp
+    let sealed: String?
+    /// Besides status and revision, what the ledger may see.
+    let visible: JSONObject
+}
+
+/// The agency worker's steps: each runs inside ONE transaction and does no I/O besides.
+struct AgencySteps: Sendable {
+    let agency: ParticipantID
+
+    /// Takes a batch of deliveries into the journal. Unique by (source, id) and by (source, subject), for ever.
+    ///
+    /// - Returns: the new jobs.
+    func take(_ deliveries: [CheckedDelivery], in transaction: JournalTransaction) throws -> [Job] {
+        var jobs: [Job] = []
+        for checked in deliveries {
+            switch checked {
+            case .refused(let delivery, let reason): try transaction.quarantine(delivery, reason: reason)
+            case .accepted(let envelope, let delivery):
+                switch try transaction.recordArrival(of: envelope, body: delivery.body) {
+                case .duplicate: continue
+                case .conflicting:
+                    try transaction.quarantine(delivery, reason: "id: the same identifier came before with other bytes")
+                case .new:
+                    if let job = try take(envelope, delivery, in: transaction) { jobs.append(job) }
+                }
+            }
+        }
+        return jobs
+    }
+
+    private func take(_ envelope: Envelope, _ delivery: Delivery, in transaction: JournalTransaction) throws -> Job? {
+        guard envelope.type == .requestSubmitted else { return nil }
+        guard let subject = envelope.subject, let service = envelope.service, let contract = envelope.contract,
+            let expiry = envelope.expiry, let sealed = envelope.data["sealed"]?.string
+        else { preconditionFailure("checked before: see AgencyDeliveries") }
+        let db = transaction.db
+        let isKnown = try Bool.fetchOne(
+            db.cachedStatement(sql: "SELECT 1 FROM job WHERE source = ? AND subject = ?"),
+            arguments: [envelope.source.description, subject.text]) ?? false
+        if isKnown {
+            try transaction.quarantine(delivery, reason: "subject: this request is known under another message")
+            return nil
+        }
+        let now = transaction.now
+        let millimes = envelope.data["millimes"]?.integer
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO job (subject, source, message, service, contract, house, accepted, expiry, taken, millimes, sealed,
+                    state, due)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'ready', ?)
+                """
+        ).execute(arguments: [
+            subject.text, envelope.source.description, envelope.id, service.text, contract,
+            envelope.source.participant.text, envelope.time.milliseconds, expiry.milliseconds, now.milliseconds, millimes,
+            sealed, now.milliseconds,
+        ])
+        return Job(
+            number: db.lastInsertedRowID, subject: subject, source: envelope.source, message: envelope.id,
+            service: service, contract: contract, house: envelope.source.participant, expiry: expiry, millimes: millimes,
+            sealed: sealed, state: .ready, attempts: 0, isDoubted: false, absences: 0, due: now, revision: 0)
+    }
+
+    /// Notes that a call is about to begin. From here on until its result is recorded, a restart means doubt.
+    ///
+    /// - Parameter announces: says `attempt.intended`, for calls that cannot be repeated.
+    /// - Returns: the job as it is now, and the outbox number of the announcement.
+    func intend(
+        _ job: Job, phase: Phase, announces: Bool, in transaction: JournalTransaction
+    ) throws -> (job: Job, announcement: Int64?) {
+        var job = job
+        job.attempts += 1
+        if phase == .call {
+            job.state = .calling
+            job.firstAttempt = job.firstAttempt ?? transaction.now
+            job.lastAttempt = transaction.now
+            job.absences = 0
+        }
+        try save(job, in: transaction)
+        try transaction.db.cachedStatement(
+            sql: "INSERT INTO attempt (job, n, phase, intended) VALUES (?, ?, ?, ?)"
+        ).execute(arguments: [job.number, job.attempts, phase.rawValue, transaction.now.milliseconds])
+        guard announces else { return (job, nil) }
+        let (_, number) = try transaction.append(
+            Draft(
+                type: .attemptIntended, subject: job.subject, service: job.service, contract: job.contract,
+                causationID: job.message, data: ["attempt": JSON(job.attempts)]))
+        return (job, number)
+    }
+
+    /// Records what an attempt brought, and what is said about it.
+    func conclude(
+        _ job: Job, phase: Phase?, verdict: Verdict?, decision: Decision, outcome: PreparedOutcome?,
+        in transaction: JournalTransaction
+    ) throws -> Job {
+        var job = job
+        if let phase, let verdict {
+            try transaction.db.cachedStatement(
+                sql: """
+                    INSERT INTO attempt (job, n, phase, intended, ended, verdict) VALUES (?, ?, ?, ?, ?, ?)
+                    ON CONFLICT DO UPDATE SET ended = excluded.ended, verdict = excluded.verdict
+                    """
+            ).execute(arguments: [
+                job.number, job.attempts, phase.rawValue, transaction.now.milliseconds, transaction.now.milliseconds,
+                String(verdict.summary.prefix(300)),
+            ])
+            if phase == .call, case .doubt = verdict { job.isDoubted = true }
+        }
+        switch decision {
+        case .conclude: job.state = .done
+        case .call(let at):
+            job.state = .ready
+            job.due = at
+            // A lookup has said twice that nothing was done: the doubt is gone.
+            if phase == .lookup { job.isDoubted = false }
+        case .lookUp(let at, let absences):
+            job.state = .looking
+            job.due = at
+            job.absences = absences
+        case .park: job.state = .parked
+        }
+        if let outcome {
+            job.revision = outcome.revision
+            try say(outcome, of: job, in: transaction)
+        }
+        try save(job, in: transaction)
+        if case .park(let reason) = decision {
+            try transaction.db.cachedStatement(sql: "UPDATE job SET reason = ? WHERE number = ?")
+                .execute(arguments: [String(reason.prefix(300)), job.number])
+        }
+        return job
+    }
+
+    private func say(_ outcome: PreparedOutcome, of job: Job, in transaction: JournalTransaction) throws {
+        var data: JSONObject = ["status": .string(outcome.status.rawValue), "revision": .integer(outcome.revision)]
+        for (key, value) in outcome.visible.members { data[key] = value }
+        if let sealed = outcome.sealed { data["sealed"] = .string(sealed) }
+        try transaction.append(
+            Draft(
+                type: .outcome, subject: job.subject, recipient: job.house, service: job.service, contract: job.contract,
+                causationID: job.message, id: outcome.id, time: outcome.time, data: data))
+        try transaction.db.cachedStatement(sql: "UPDATE job SET taken_said = 1 WHERE number = ? AND taken_said = 0")
+            .execute(arguments: [job.number])
+    }
+
+    private func save(_ job: Job, in transaction: JournalTransaction) throws {
+        try transaction.db.cachedStatement(
+            sql: """
+                UPDATE job SET state = ?, attempts = ?, first_attempt = ?, last_attempt = ?, doubted = ?, absences = ?, due = ?,
+                    revision = ?
+                WHERE number = ?
+                """
+        ).execute(arguments: [
+            job.state.rawValue, job.attempts, job.firstAttempt?.milliseconds, job.lastAttempt?.milliseconds, job.isDoubted,
+            job.absences, job.due.milliseconds, job.revision, job.number,
+        ])
+    }
+
+    /// Says `taken` of jobs that have waited for an outcome for a while; one that has come is word enough.
+    func sayTaken(olderThan age: Duration, in transaction: JournalTransaction) throws {
+        let rows = try Row.fetchAll(
+            transaction.db.cachedStatement(
+                sql: """
+                    SELECT number, subject, house, service, contract, message FROM job
+                    WHERE taken_said = 0 AND taken < ? ORDER BY taken LIMIT 500
+                    """), arguments: [transaction.now.advanced(by: .zero - age).milliseconds])
+        for row in rows {
+            try transaction.append(
+                Draft(
+                    type: .requestTaken, subject: RequestID(row[1]), recipient: ParticipantID(row[2]),
+                    service: ServiceID(row[3]), contract: row[4], causationID: row[5], data: [:]))
+            try transaction.db.cachedStatement(sql: "UPDATE job SET taken_said = 1 WHERE number = ?")
+                .execute(arguments: [row[0] as Int64])
+        }
+    }
+
+    /// After a restart: attempts without a result are doubt, and what they lead to is decided by the same rules.
+    func interrupted(in transaction: JournalTransaction) throws -> [Job] {
+        try Row.fetchAll(transaction.db, sql: "SELECT \(Job.columns) FROM job WHERE state = 'calling'").map(Job.init)
+    }
+}

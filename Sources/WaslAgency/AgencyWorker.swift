@@ -1,0 +1,145 @@
+import GRDB
+public import Logging
+public import WaslCatalogue
+public import WaslJournal
+import WaslModel
+public import WaslSeal
+
+/// An agency's worker: takes requests durably, calls the agency by each service's rules, says what came of it.
+public final class AgencyWorker: Sendable {
+    public struct Parts: Sendable {
+        public let agency: Agency
+        public let endpoint: String
+        public let journalPath: String
+        public let headPath: String?
+        public let keys: KeyFile
+        public let registry: RegistryHolder
+        public let catalogue: Catalogue
+        public let translator: Translator
+        public let version: String
+
+        public init(
+            agency: Agency, endpoint: String, journalPath: String, headPath: String?, keys: KeyFile,
+            registry: RegistryHolder, catalogue: Catalogue, translator: Translator, version: String
+        ) {
+            self.agency = agency
+            self.endpoint = endpoint
+            self.journalPath = journalPath
+            self.headPath = headPath
+            self.keys = keys
+            self.registry = registry
+            self.catalogue = catalogue
+            self.translator = translator
+            self.version = version
+        }
+    }
+
+    let parts: Parts
+    let journal: Journal
+    let steps: AgencySteps
+    let publishing: PublishingPump
+    let scheduler: JobScheduler
+    let client: AgencyClient
+    let logger: Logger
+    private let consuming: ConsumingPump<AgencyDeliveries>
+
+    /// - Throws: ``JournalError``
+    public init(_ parts: Parts, broker: any Broker, logger: Logger) throws {
+        self.parts = parts
+        self.logger = logger
+        let id = parts.agency.id
+        let identity = JournalIdentity(source: Source(role: .agency, participant: id), key: parts.keys.signing)
+        let journal = Journal(
+            try JournalStore(
+                path: parts.journalPath, headPath: parts.headPath, identity: identity, migrations: AgencySchema.register),
+            logger: logger)
+        self.journal = journal
+        steps = AgencySteps(agency: id)
+        let scheduler = JobScheduler(parts.agency, now: { journal.now })
+        self.scheduler = scheduler
+        client = AgencyClient(parts.agency, endpoint: parts.endpoint)
+        publishing = PublishingPump(journal, link: broker.publisher(name: "\(id) publishing"), logger: logger)
+        consuming = ConsumingPump(
+            journal,
+            link: broker.consumer(name: "\(id) consuming", queues: ["agency.\(id)", "control.\(id)"], prefetch: 1024),
+            handler: AgencyDeliveries(
+                steps: steps, registry: parts.registry, openingKeys: parts.keys.opening, pump: publishing, logger: logger,
+                taken: { jobs, fields in
+                    for job in jobs { await scheduler.add(job, fields: fields[job.subject]) }
+                }),
+            logger: logger)
+    }
+
+    /// Works until cancelled. What an earlier run left open is taken up first.
+    public func run() async throws {
+        publishing.start()
+        try await recover()
+        consuming.start()
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.scheduler.run { await self.execute(number: $0, job: $1, fields: $2) } }
+            group.addTask { await self.sayTakenRegularly() }
+            group.addTask { await self.beat() }
+            await untilCancelled()
+            group.cancelAll()
+            await self.scheduler.close()
+        }
+        await consuming.close()
+        publishing.close()
+        journal.close()
+        parts.translator.close()
+        await client.close()
+    }
+
+    private func recover() async throws {
+        let interrupted = try await journal.commit { [steps] in try steps.interrupted(in: $0) }
+        for job in interrupted {
+            await settle(job, .call, .doubt("the worker stopped before the answer was recorded"))
+        }
+        let open = try await journal.read { db in
+            try Row.fetchAll(db, sql: "SELECT number, due FROM job WHERE state IN ('ready', 'looking')")
+                .map { (number: $0[0] as Int64, due: Timestamp(milliseconds: $0[1])) }
+        }
+        for job in open { await scheduler.add(number: job.number, due: job.due) }
+        if !interrupted.isEmpty || !open.isEmpty {
+            logger.info("taken up again", metadata: ["open": "\(open.count)", "interrupted": "\(interrupted.count)"])
+        }
+    }
+
+    /// An outcome that comes at once is word enough; what takes longer is said to be taken.
+    private func sayTakenRegularly() async {
+        while !Task.isCancelled {
+            do { try await journal.commit { [steps] in try steps.sayTaken(olderThan: .seconds(2), in: $0) } } catch {
+                logger.warning("`taken` could not be said", metadata: ["error": "\(error)"])
+            }
+            try? await Task.sleep(for: .seconds(1))
+        }
+    }
+
+    private func beat() async {
+        while !Task.isCancelled {
+            if publishing.isUp {
+                do {
+                    let presence = Presence(
+                        backlog: publishing.backlog,
+                        oldestAge: try await journal.oldestAge(past: publishing.confirmedThrough),
+                        registryVersion: parts.registry.registry.version,
+                        circuit: await scheduler.circuitState.rawValue)
+                    publishing.publishUnrecorded([try await journal.presenceMessage(presence, version: parts.version)])
+                } catch {
+                    logger.warning("no presence beat", metadata: ["error": "\(error)"])
+                }
+            }
+            try? await Task.sleep(for: Presence.interval)
+        }
+    }
+}
+
+/// Suspends until the surrounding task is cancelled.
+func untilCancelled() async {
+    let (stream, continuation) = AsyncStream<Never>.makeStream()
+    await withTaskCancellationHandler {
+        for await _ in stream {}
+    } onCancel: {
+        continuation.finish()
+    }
+}

@@ -1,0 +1,61 @@
+import GRDB
+import WaslModel
+
+/// One request in an agency's hands.
+struct Job: Sendable, Hashable {
+    enum State: String, Sendable {
+        /// To be called when due.
+        case ready
+        /// A call was intended and its result is not recorded: after a restart, doubt.
+        case calling
+        /// In doubt: to be looked up when due.
+        case looking
+        /// In doubt for good: two people decide.
+        case parked
+        case done
+    }
+
+    let number: Int64
+    let subject: RequestID
+    let source: Source
+    let message: String
+    let service: ServiceID
+    let contract: Int64
+    let house: ParticipantID
+    let expiry: Timestamp
+    let millimes: Int64?
+    let sealed: String
+    var state: State
+    var attempts: Int
+    var firstAttempt: Timestamp?
+    var lastAttempt: Timestamp?
+    /// Some attempt may have acted, and no lookup has said that it did not.
+    var isDoubted: Bool
+    /// Lookups after the settle time that found nothing.
+    var absences: Int
+    var due: Timestamp
+    var revision: Int64
+}
+
+extension Job {
+    static let columns =
+        "number, subject, source, message, service, contract, house, expiry, millimes, sealed, state, attempts, first_attempt, last_attempt, doubted, absences, due, revision"
+
+    init(_ row: Row) {
+        guard let subject = RequestID(row[1]), let source = Source(row[2]), let service = ServiceID(row[4]),
+            let house = ParticipantID(row[6]), let state = State(rawValue: row[10])
+        else { preconditionFailure("a job row holds what a checked message held") }
+        self.init(
+            number: row[0], subject: subject, source: source, message: row[3], service: service, contract: row[5],
+            house: house, expiry: Timestamp(milliseconds: row[7]), millimes: row[8], sealed: row[9], state: state,
+            attempts: row[11], firstAttempt: (row[12] as Int64?).map { Timestamp(milliseconds: $0) },
+            lastAttempt: (row[13] as Int64?).map { Timestamp(milliseconds: $0) }, isDoubted: row[14], absences: row[15],
+            due: Timestamp(milliseconds: row[16]), revision: row[17])
+    }
+
+    static func fetch(_ db: Database, number: Int64) throws -> Job? {
+        try Row.fetchOne(
+            db.cachedStatement(sql: "SELECT \(columns) FROM job WHERE number = ?"), arguments: [number]
+        ).map(Job.init)
+    }
+}

@@ -1,0 +1,106 @@
+import WaslCatalogue
+import WaslModel
+
+/// What an agency's answer, or its absence, says.
+enum Verdict: Sendable, Hashable {
+    case completed(JSONObject)
+    case refused(reason: JSONObject)
+    /// The agency did not act, for certain.
+    case definiteNo(String, retryAfter: Duration?)
+    /// The agency may have acted.
+    case doubt(String)
+    /// A lookup found nothing under our reference.
+    case absent
+
+    /// For the attempt's record: no citizen's data.
+    var summary: String {
+        switch self {
+        case .completed: "completed"
+        case .refused(let reason): "refused: \(reason["code"]?.string ?? "")"
+        case .definiteNo(let reason, _): "definite no: \(reason)"
+        case .doubt(let reason): "doubt: \(reason)"
+        case .absent: "absent"
+        }
+    }
+}
+
+/// What a worker was doing when a verdict came.
+enum Phase: String, Sendable { case call, lookup }
+
+/// What happens to a job next.
+enum Decision: Sendable, Hashable {
+    case conclude(OutcomeStatus, JSONObject)
+    /// Call (again) at that time. The agency did not act, or repeating cannot act twice.
+    case call(at: Timestamp)
+    /// Look up at that time; so many lookups after the settle time have found nothing.
+    case lookUp(at: Timestamp, absences: Int)
+    case park(reason: String)
+}
+
+/// The rules of the wire contract, section 4, as a function of values.
+struct JobRules: Sendable {
+    let effect: EffectClass
+    let retention: Duration
+    let settle: Duration
+    /// A number in 0..<1 for full jitter.
+    let jitter: Double
+
+    private static let pauseBase: Duration = .milliseconds(200)
+    private static let pauseMax: Duration = .seconds(60)
+    /// Lookups that may fail before people are asked.
+    private static let lookupsMax = 200
+
+    func decide(_ verdict: Verdict, in phase: Phase, of job: Job, at now: Timestamp) -> Decision {
+        switch (verdict, phase) {
+        case (.completed(let fields), _): .conclude(.completed, fields)
+        case (.refused(let reason), _): .conclude(.refused, ["reason": .object(reason)])
+        case (.definiteNo(_, let after), .call): afterDefiniteNo(job, after, now)
+        case (.doubt(let reason), .call): afterDoubt(job, reason, now)
+        case (.absent, .call): afterDoubt(job, "an answer to a call says `absent`", now)
+        case (.absent, .lookup): afterAbsence(job, now)
+        case (.definiteNo(let reason, _), .lookup), (.doubt(let reason), .lookup):
+            job.attempts >= JobRules.lookupsMax
+                ? .park(reason: "the lookup never gave an answer: \(reason)") : .lookUp(at: pause(job, now), absences: job.absences)
+        }
+    }
+
+    /// Before a call begins: after its expiry work is not started, but what may already be done is not called undone.
+    func decideBeforeCall(of job: Job, at now: Timestamp) -> Decision? {
+        if job.isDoubted {
+            guard effect == .idempotent, let first = job.firstAttempt else { return nil }
+            return now.since(first) < retention
+                ? nil : .park(reason: "the agency may have forgotten the idempotency key")
+        }
+        return now >= job.expiry ? .conclude(.expired, [:]) : nil
+    }
+
+    private func afterDefiniteNo(_ job: Job, _ after: Duration?, _ now: Timestamp) -> Decision {
+        .call(at: after.map { now.advanced(by: $0) } ?? pause(job, now))
+    }
+
+    private func afterDoubt(_ job: Job, _ reason: String, _ now: Timestamp) -> Decision {
+        switch effect {
+        case .read: .call(at: pause(job, now))
+        case .idempotent:
+            (job.firstAttempt.map { now.since($0) } ?? .zero) < retention
+                ? .call(at: pause(job, now)) : .park(reason: "the agency may have forgotten the idempotency key")
+        case .queryable: .lookUp(at: pause(job, now), absences: 0)
+        case .neither: .park(reason: reason)
+        }
+    }
+
+    private func afterAbsence(_ job: Job, _ now: Timestamp) -> Decision {
+        guard let last = job.lastAttempt else { return .call(at: now) }
+        let settled = last.advanced(by: settle)
+        // An absence before the settle time says nothing; the second one after it says that nothing was done.
+        if now < settled { return .lookUp(at: settled, absences: 0) }
+        return job.absences + 1 >= 2 ? .call(at: now) : .lookUp(at: pause(job, now), absences: job.absences + 1)
+    }
+
+    /// Exponential with full jitter.
+    private func pause(_ job: Job, _ now: Timestamp) -> Timestamp {
+        let exponent = min(job.attempts, 12)
+        let ceiling = min(JobRules.pauseMax, JobRules.pauseBase * Int(1 << exponent))
+        return now.advanced(by: .milliseconds(20 + Int64(Double(ceiling.milliseconds) * jitter)))
+    }
+}

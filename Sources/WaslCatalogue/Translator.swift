@@ -1,0 +1,176 @@
+import Foundation
+public import WaslModel
+
+/// Why a translation gave nothing.
+public struct TranslationError: Error, Sendable, Hashable, CustomStringConvertible {
+    public enum Code: String, Sendable {
+        /// A program does not compile, or failed on this input.
+        case program
+        /// The helper process died or took too long over this input.
+        case killed
+        case closed
+    }
+
+    public let code: Code
+    public let reason: String
+
+    public var description: String { reason }
+}
+
+/// Runs the catalogue's jq programs in a confined helper process; one thread speaks with it.
+///
+/// The helper is started again when it dies; what it was working on fails as `killed`: a definite no in `call`, doubt in `answer`.
+public final class Translator: @unchecked Sendable {
+    private struct Job {
+        let program: String
+        let input: [UInt8]
+        let finish: (Result<JSON, TranslationError>) -> Void
+    }
+
+    // `condition` guards `waiting` and `isClosing`; the rest belongs to the thread.
+    private let condition = NSCondition()
+    private var waiting: [Job] = []
+    private var isClosing = false
+    private let executable: String
+    private let programs: [String: String]
+    private var helper: Helper?
+
+    private static let timeout: Duration = .seconds(3)
+
+    /// Starts the helper and compiles every program.
+    ///
+    /// - Parameter executable: the `wasl` program, which serves as helper with the argument `jq-helper`.
+    /// - Throws: ``TranslationError`` naming the program that does not compile.
+    public init(programs: [String: String], executable: String) throws {
+        self.programs = programs
+        self.executable = executable
+        helper = try Helper(executable: executable, programs: programs)
+        let thread = Thread { [self] in serve() }
+        thread.name = "translator"
+        thread.start()
+    }
+
+    /// Runs a program over a value: exactly one value comes out, or an error.
+    public func run(_ program: String, _ input: JSON) async throws(TranslationError) -> JSON {
+        let bytes = input.bytes
+        let result = await withCheckedContinuation { (continuation: CheckedContinuation<Result<JSON, TranslationError>, Never>) in
+            let isOpen = condition.withLock {
+                guard !isClosing else { return false }
+                waiting.append(Job(program: program, input: bytes) { continuation.resume(returning: $0) })
+                condition.signal()
+                return true
+            }
+            if !isOpen { continuation.resume(returning: .failure(TranslationError(code: .closed, reason: "closing"))) }
+        }
+        return try result.get()
+    }
+
+    public func close() {
+        condition.withLock {
+            isClosing = true
+            condition.signal()
+        }
+    }
+
+    private func serve() {
+        while true {
+            condition.lock()
+            while waiting.isEmpty, !isClosing { condition.wait() }
+            let jobs = Array(waiting.prefix(32))
+            waiting.removeFirst(jobs.count)
+            condition.unlock()
+            if jobs.isEmpty {
+                helper?.stop()
+                return
+            }
+            serve(jobs[...])
+        }
+    }
+
+    /// One write for all, then their answers in order. When the helper dies, the job it was at fails and the rest go to a new one.
+    private func serve(_ jobs: ArraySlice<Job>) {
+        var jobs = jobs
+        while !jobs.isEmpty {
+            do {
+                let running = try helper ?? Helper(executable: executable, programs: programs)
+                helper = running
+                // Bounded, so that neither side waits for the other to read.
+                let total = jobs.reduce(0) { $0 + $1.input.count }
+                let batch = total < 32 << 10 ? jobs : jobs.prefix(1)
+                guard running.send(batch.map { ($0.program, $0.input) }) else { throw Translator.killed }
+                for job in batch {
+                    let answer = try running.receive(until: .now + Translator.timeout)
+                    jobs.removeFirst()
+                    job.finish(answer)
+                }
+            } catch {
+                helper?.stop()
+                helper = nil
+                jobs.removeFirst().finish(.failure(error as? TranslationError ?? Translator.killed))
+            }
+        }
+    }
+
+    fileprivate static let killed = TranslationError(
+        code: .killed, reason: "the translation took too much time or memory and was stopped")
+}
+
+/// The running helper process and its two pipes.
+private final class Helper {
+    private let process = Process()
+    private let input = Pipe()
+    private let output = Pipe()
+    private var reader: FrameReader
+
+    init(executable: String, programs: [String: String]) throws {
+        process.executableURL = URL(fileURLWithPath: executable)
+        process.arguments = ["jq-helper"]
+        process.environment = [:]
+        process.standardInput = input
+        process.standardOutput = output
+        process.standardError = FileHandle.nullDevice
+        reader = FrameReader(descriptor: output.fileHandleForReading.fileDescriptor)
+        do { try process.run() } catch {
+            throw TranslationError(code: .killed, reason: "\(executable): the translation helper does not start: \(error)")
+        }
+        var frames: [UInt8] = []
+        for (name, text) in programs.sorted(by: { $0.key < $1.key }) {
+            frames += Array("PROGRAM \(name) \(text.utf8.count)\n".utf8) + Array(text.utf8)
+        }
+        guard writeAll(input.fileHandleForWriting.fileDescriptor, frames + Array("GO\n".utf8)) else {
+            throw (try? receive(until: .now + .seconds(5)).failure) ?? Translator.killed
+        }
+        if let failure = try receive(until: .now + .seconds(10)).failure { throw failure }
+    }
+
+    func send(_ jobs: [(program: String, input: [UInt8])]) -> Bool {
+        var frames: [UInt8] = []
+        for job in jobs { frames += Array("RUN \(job.program) \(job.input.count)\n".utf8) + job.input }
+        return writeAll(input.fileHandleForWriting.fileDescriptor, frames)
+    }
+
+    /// - Throws: ``TranslationError`` `killed` when the helper is gone; a program's own failure is a result.
+    func receive(until deadline: ContinuousClock.Instant) throws -> Result<JSON, TranslationError> {
+        guard let words = reader.line(until: deadline)?.split(separator: " "), words.count == 2, let length = Int(words[1]),
+            let bytes = reader.bytes(length, until: deadline)
+        else { throw Translator.killed }
+        if words[0] == "OK" {
+            if bytes.isEmpty { return .success(.null) }
+            guard let json = try? JSON.parse(bytes) else {
+                return .failure(TranslationError(code: .program, reason: "the program's value cannot be read again"))
+            }
+            return .success(json)
+        }
+        return .failure(TranslationError(code: .program, reason: String(decoding: bytes, as: UTF8.self)))
+    }
+
+    func stop() {
+        try? input.fileHandleForWriting.close()
+        process.terminate()
+        process.waitUntilExit()
+    }
+}
+
+extension Result where Success == JSON, Failure == TranslationError {
+    fileprivate var failure: TranslationError? { if case .failure(let error) = self { error } else { nil } }
+}

@@ -1,0 +1,124 @@
+import GRDB
+public import Logging
+public import WaslCatalogue
+public import WaslJournal
+public import WaslModel
+public import WaslSeal
+import WaslWeb
+
+import struct Foundation.Data
+
+/// A house's daemon: accepts orders durably whether the broker is there or not, publishes them, records outcomes.
+public final class House: Sendable {
+    public struct Parts: Sendable {
+        public let id: ParticipantID
+        public let journalPath: String
+        public let headPath: String?
+        public let keys: KeyFile
+        public let registry: RegistryHolder
+        public let catalogue: Catalogue
+        public let version: String
+
+        public init(
+            id: ParticipantID, journalPath: String, headPath: String?, keys: KeyFile, registry: RegistryHolder,
+            catalogue: Catalogue, version: String
+        ) {
+            self.id = id
+            self.journalPath = journalPath
+            self.headPath = headPath
+            self.keys = keys
+            self.registry = registry
+            self.catalogue = catalogue
+            self.version = version
+        }
+    }
+
+    let parts: Parts
+    let journal: Journal
+    let steps: HouseSteps
+    let publishing: PublishingPump
+    let consuming: ConsumingPump<HouseDeliveries>
+    let changes = ChangeSignal()
+    let logger: Logger
+
+    /// Opens the journal and prepares the pumps; nothing moves before ``start()``.
+    ///
+    /// - Throws: ``JournalError``
+    public init(_ parts: Parts, broker: any Broker, logger: Logger) throws {
+        self.parts = parts
+        self.logger = logger
+        let identity = JournalIdentity(source: Source(role: .house, participant: parts.id), key: parts.keys.signing)
+        journal = Journal(
+            try JournalStore(
+                path: parts.journalPath, headPath: parts.headPath, identity: identity, migrations: HouseSchema.register),
+            logger: logger)
+        steps = HouseSteps(house: parts.id, key: parts.keys.signing)
+        publishing = PublishingPump(journal, link: broker.publisher(name: "\(parts.id) publishing"), logger: logger)
+        consuming = ConsumingPump(
+            journal,
+            link: broker.consumer(
+                name: "\(parts.id) consuming", queues: ["house.\(parts.id)", "control.\(parts.id)"], prefetch: 512),
+            handler: HouseDeliveries(
+                steps: steps, registry: parts.registry, openingKeys: parts.keys.opening, pump: publishing,
+                changes: changes, logger: logger),
+            logger: logger)
+    }
+
+    public func start() {
+        publishing.start()
+        consuming.start()
+    }
+
+    public func close() async {
+        await consuming.close()
+        publishing.close()
+        journal.close()
+    }
+
+    /// Beats until cancelled: presence for the ledger, keep-alive for whoever watches events.
+    public func beat() async {
+        while !Task.isCancelled {
+            changes.notify()
+            if publishing.isUp {
+                do {
+                    let presence = Presence(
+                        backlog: publishing.backlog, oldestAge: try await journal.oldestAge(past: publishing.confirmedThrough),
+                        registryVersion: parts.registry.registry.version)
+                    publishing.publishUnrecorded([try await journal.presenceMessage(presence, version: parts.version)])
+                } catch {
+                    logger.warning("no presence beat", metadata: ["error": "\(error)"])
+                }
+            }
+            try? await Task.sleep(for: Presence.interval)
+        }
+    }
+
+    /// Checks, seals and commits an order. When this returns, the order is durable: its time is the legal sending date.
+    ///
+    /// - Throws: ``Problem`` for the clerk.
+    func accept(_ json: JSON, body: [UInt8], idempotencyKey: String) async throws -> Receipt {
+        let order = try HouseOrder(json, house: parts.id, catalogue: parts.catalogue, registry: parts.registry.registry)
+        let now = journal.now
+        let id = RequestID(journal.makeUUID())
+        let messageID = journal.makeUUID().text
+        let expiry = now.advanced(by: order.service.expiry)
+        let content = SealedContent(
+            id: messageID, subject: id, source: Source(role: .house, participant: parts.id),
+            recipient: order.service.agency, service: order.service.id, expiry: expiry, fields: order.fields)
+        let sealed = try content.sealed(
+            to: try parts.registry.registry.sealingKey(of: order.service.agency, at: now))
+        let prepared = PreparedOrder(
+            id: id, messageID: messageID, time: now, service: order.service.id, contract: order.service.version,
+            agency: order.service.agency, expiry: expiry, millimes: order.millimes, sealed: sealed,
+            idempotencyKey: idempotencyKey, body: body)
+        do {
+            let receipt = try await journal.commit { [steps] in try steps.accept(prepared, in: $0) }
+            if !receipt.isRepeated { changes.notify() }
+            return receipt
+        } catch AcceptanceError.keyReused(let request) {
+            throw Problem.keyReused(request)
+        } catch let error as JournalError {
+            throw Problem.notNow(error)
+        }
+    }
+}

@@ -1,0 +1,98 @@
+import JSONSchema
+import WaslCatalogue
+import WaslJournal
+import WaslModel
+import WaslSeal
+import WaslWeb
+
+/// An order as a clerk's screen sends it, checked against the catalogue and the registry.
+struct HouseOrder {
+    let service: Service
+    let fields: JSONObject
+    let millimes: Int64?
+
+    /// - Throws: ``Problem``
+    init(_ json: JSON, house: ParticipantID, catalogue: Catalogue, registry: Registry) throws {
+        guard case .object(let object) = json else {
+            throw Problem.invalid([HouseOrder.error("", "Expected an object, found \(json.shape)")])
+        }
+        let known = ["service", "contract", "fields"]
+        if let unknown = object.keys.first(where: { !known.contains($0) }) {
+            throw Problem.invalid([HouseOrder.error("/" + unknown, "Unknown member; known: \(known.joined(separator: ", "))")])
+        }
+        guard let name = object["service"]?.string else {
+            throw Problem.invalid([
+                HouseOrder.error("/service", "Expected a service's identifier, found \(object["service"]?.shape ?? "nothing")")
+            ])
+        }
+        if let contract = object["contract"], contract.integer == nil {
+            throw Problem.invalid([HouseOrder.error("/contract", "Expected a whole number, found \(contract.shape)")])
+        }
+        guard let id = ServiceID(name), let service = catalogue.service(id, version: object["contract"]?.integer) else {
+            throw Problem.unknownService
+        }
+        guard registry.participants[house]?.services[id] != nil else { throw Problem.notDelegated }
+        guard case .object(let fields)? = object["fields"] else {
+            throw Problem.invalid([
+                HouseOrder.error("/fields", "Expected an object, found \(object["fields"]?.shape ?? "nothing")")
+            ])
+        }
+        let violations = service.request.validate(.object(fields))
+        guard violations.isEmpty else { throw Problem.invalid(violations.map(HouseOrder.error)) }
+        self.service = service
+        self.fields = fields
+        millimes = service.amountField.flatMap { fields[$0]?.integer }
+    }
+
+    private static func error(_ pointer: String, _ message: String) -> JSON {
+        ["pointer": .string(pointer), "detail": .string(message)]
+    }
+
+    private static func error(_ violation: Violation) -> JSON {
+        [
+            "pointer": .string("/fields" + violation.instanceLocation), "detail": .string(violation.message.en),
+            "keyword": .string(violation.keywordLocation), "details": violation.message.json,
+        ]
+    }
+}
+
+extension Problem {
+    static func invalid(_ errors: [JSON]) -> Problem {
+        Problem(
+            .unprocessableContent, "invalid-order",
+            LocalizedText(
+                ar: "المطلب يحتوي على أخطاء", fr: "La demande contient des erreurs", en: "The order has errors"),
+            detail: "Correct the fields named in `errors` and send again.", errors: errors)
+    }
+
+    static let unknownService = Problem(
+        .unprocessableContent, "unknown-service",
+        LocalizedText(ar: "خدمة غير معروفة", fr: "Service inconnu", en: "Unknown service"),
+        detail: "`service` and `contract` must name a service of the catalogue.")
+
+    static let notDelegated = Problem(
+        .forbidden, "not-delegated",
+        LocalizedText(
+            ar: "هذه الخدمة غير مفوضة لهذه الدار", fr: "Ce service n'est pas délégué à cette maison",
+            en: "This service is not delegated to this house"),
+        detail: "The registry holds no delegation of this service to this house; ask the directorate.")
+
+    static func keyReused(_ request: RequestID) -> Problem {
+        Problem(
+            .unprocessableContent, "idempotency-key-reused",
+            LocalizedText(
+                ar: "هذا المفتاح استعمل لمطلب آخر", fr: "Cette clé a servi à une autre demande",
+                en: "This key was used for another order"),
+            detail: "Request \(request) was accepted under this Idempotency-Key with other content. Use a new key for a new order.")
+    }
+
+    /// Nothing was recorded; the same order with the same key may be sent again.
+    static func notNow(_ error: JournalError) -> Problem {
+        Problem(
+            .serviceUnavailable, "not-now",
+            LocalizedText(
+                ar: "تعذر التسجيل الآن، أعد المحاولة", fr: "Enregistrement impossible pour l'instant, réessayez",
+                en: "It cannot be recorded right now; try again"),
+            detail: "\(error). Nothing was recorded.", retryAfterSeconds: 2)
+    }
+}

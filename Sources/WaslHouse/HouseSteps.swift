@@ -1,0 +1,180 @@
+import GRDB
+import WaslJournal
+import WaslModel
+import WaslSeal
+
+import struct Foundation.Data
+
+/// An order that passed every check and is sealed: ready for its commit.
+struct PreparedOrder: Sendable {
+    let id: RequestID
+    let messageID: String
+    let time: Timestamp
+    let service: ServiceID
+    let contract: Int64
+    let agency: ParticipantID
+    let expiry: Timestamp
+    let millimes: Int64?
+    let sealed: String
+    let idempotencyKey: String
+    /// The request's exact bytes, to tell a repetition from another order under the same key.
+    let body: [UInt8]
+}
+
+/// What a citizen is handed: the receipt's exact text and the house's signature over it.
+struct Receipt: Sendable {
+    let request: RequestID
+    let text: String
+    let signature: String
+    /// The same order came before, under the same key.
+    let isRepeated: Bool
+}
+
+enum AcceptanceError: Error {
+    /// The key was used for another order.
+    case keyReused(RequestID)
+}
+
+/// The house's steps: each runs inside ONE transaction and does no I/O besides.
+struct HouseSteps: Sendable {
+    let house: ParticipantID
+    let key: SigningKey
+
+    /// Request row, outbox row and receipt, together or not at all.
+    func accept(_ order: PreparedOrder, in transaction: JournalTransaction) throws -> Receipt {
+        let db = transaction.db
+        let digest = saltedDigestText(order.body, salt: transaction.salt)
+        if let row = try Row.fetchOne(
+            db.cachedStatement(sql: "SELECT digest, request FROM idempotency WHERE key = ?"),
+            arguments: [order.idempotencyKey])
+        {
+            guard let known = RequestID(row[1] as String) else { preconditionFailure("a request's id is a UUID") }
+            guard row[0] as String == digest else { throw AcceptanceError.keyReused(known) }
+            return try receipt(of: known, db)
+        }
+        var data: JSONObject = ["sealed": .string(order.sealed)]
+        if let millimes = order.millimes { data["millimes"] = .integer(millimes) }
+        let (envelope, number) = try transaction.append(
+            Draft(
+                type: .requestSubmitted, subject: order.id, recipient: order.agency, service: order.service,
+                contract: order.contract, expiry: order.expiry, id: order.messageID, time: order.time, data: data))
+        guard let lane = envelope.lane, let hash = transaction.headHash else { preconditionFailure("appended without a lane") }
+        let text = JSON.object([
+            "request": .string(order.id.text), "house": .string(house.text), "service": .string(order.service.text),
+            "time": .string(order.time.description), "journal": .string(lane.epoch.text),
+            "sequence": .string(LanePosition.sequenceText(lane.sequence)), "digest": .string(hash),
+        ]).text
+        let signature = try DetachedSignature.sign(Array(text.utf8), as: .receipt, with: key)
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO request (id, accepted, service, contract, agency, expiry, outbox, receipt, receipt_signature,
+                    state, state_at, revision)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'accepted', ?, 0)
+                """
+        ).execute(arguments: [
+            order.id.text, order.time.milliseconds, order.service.text, order.contract, order.agency.text,
+            order.expiry.milliseconds, number, text, signature, transaction.now.milliseconds,
+        ])
+        try db.cachedStatement(sql: "INSERT INTO idempotency (key, digest, request) VALUES (?, ?, ?)")
+            .execute(arguments: [order.idempotencyKey, digest, order.id.text])
+        try note(order.id, accepted: order.time.milliseconds, order.service.text, "accepted", transaction)
+        return Receipt(request: order.id, text: text, signature: signature, isRepeated: false)
+    }
+
+    private func receipt(of request: RequestID, _ db: Database) throws -> Receipt {
+        guard let row = try Row.fetchOne(
+            db, sql: "SELECT receipt, receipt_signature FROM request WHERE id = ?", arguments: [request.text])
+        else { preconditionFailure("an idempotency key without its request") }
+        return Receipt(request: request, text: row[0], signature: row[1], isRepeated: true)
+    }
+
+    /// Records a batch of deliveries; one `outcome.delivered` names all outcomes that became durable here.
+    func record(_ deliveries: [CheckedDelivery], in transaction: JournalTransaction) throws {
+        var delivered: [JSON] = []
+        for checked in deliveries {
+            switch checked {
+            case .refused(let delivery, let reason): try transaction.quarantine(delivery, reason: reason)
+            case .accepted(let envelope, let delivery):
+                switch try transaction.recordArrival(of: envelope, body: delivery.body) {
+                case .duplicate:
+                    // Said again, because the ledger may have asked: it did not hear of the first time.
+                    if envelope.type == .outcome, let entry = try deliveredEntry(envelope, transaction.db) { delivered.append(entry) }
+                case .conflicting:
+                    try transaction.quarantine(delivery, reason: "id: the same identifier came before with other bytes")
+                case .new:
+                    if let entry = try record(envelope, delivery, in: transaction) { delivered.append(entry) }
+                }
+            }
+        }
+        for start in stride(from: 0, to: delivered.count, by: 200) {
+            let part = Array(delivered[start..<min(start + 200, delivered.count)])
+            try transaction.append(Draft(type: .outcomeDelivered, data: ["outcomes": .array(part)]))
+        }
+    }
+
+    private func deliveredEntry(_ envelope: Envelope, _ db: Database) throws -> JSON? {
+        guard let subject = envelope.subject else { return nil }
+        let isKnown = try Bool.fetchOne(
+            db.cachedStatement(sql: "SELECT 1 FROM outcome WHERE request = ? AND id = ?"),
+            arguments: [subject.text, envelope.id]) ?? false
+        return isKnown ? ["id": .string(envelope.id), "subject": .string(subject.text)] : nil
+    }
+
+    /// - Returns: the entry for `outcome.delivered`, where the message was an outcome.
+    private func record(
+        _ envelope: Envelope, _ delivery: Delivery, in transaction: JournalTransaction
+    ) throws -> JSON? {
+        guard envelope.type == .requestTaken || envelope.type == .outcome else { return nil }
+        guard let subject = envelope.subject,
+            let row = try Row.fetchOne(
+                transaction.db.cachedStatement(
+                    sql: "SELECT agency, service, state, revision, accepted FROM request WHERE id = ?"),
+                arguments: [subject.text])
+        else {
+            try transaction.quarantine(delivery, reason: "subject: no such request in this house's journal")
+            return nil
+        }
+        guard row[0] as String == envelope.source.participant.text, row[1] as String == envelope.service?.text else {
+            try transaction.quarantine(delivery, reason: "source, service: not those of the request")
+            return nil
+        }
+        let (state, revision): (String, Int64) = (row[2], row[3])
+        if envelope.type == .requestTaken {
+            if state == "accepted" { try move(subject, to: "taken", revision: 0, row, transaction) }
+            return nil
+        }
+        guard let status = envelope.data["status"]?.string.flatMap(OutcomeStatus.init(rawValue:)),
+            let newRevision = envelope.data["revision"]?.integer, newRevision >= 1
+        else {
+            try transaction.quarantine(delivery, reason: "data: expected a status and a revision from 1")
+            return nil
+        }
+        try transaction.db.cachedStatement(
+            sql: "INSERT INTO outcome (request, revision, id, received, status, body) VALUES (?, ?, ?, ?, ?, ?)"
+        ).execute(arguments: [
+            subject.text, newRevision, envelope.id, transaction.now.milliseconds, status.rawValue, Data(delivery.body),
+        ])
+        // A terminal state never changes; that a second, different one came is for the ledger to say.
+        let isTerminal = OutcomeStatus(rawValue: state)?.isTerminal ?? false
+        if !isTerminal, status.isTerminal || newRevision > revision {
+            try move(subject, to: status.rawValue, revision: newRevision, row, transaction)
+        }
+        return ["id": .string(envelope.id), "subject": .string(subject.text)]
+    }
+
+    private func move(
+        _ request: RequestID, to state: String, revision: Int64, _ row: Row, _ transaction: JournalTransaction
+    ) throws {
+        try transaction.db.cachedStatement(sql: "UPDATE request SET state = ?, state_at = ?, revision = ? WHERE id = ?")
+            .execute(arguments: [state, transaction.now.milliseconds, revision, request.text])
+        try note(request, accepted: row[4], row[1], state, transaction)
+    }
+
+    private func note(
+        _ request: RequestID, accepted: Int64, _ service: String, _ state: String, _ transaction: JournalTransaction
+    ) throws {
+        try transaction.db.cachedStatement(
+            sql: "INSERT INTO event (at, request, accepted, service, state) VALUES (?, ?, ?, ?, ?)"
+        ).execute(arguments: [transaction.now.milliseconds, request.text, accepted, service, state])
+    }
+}

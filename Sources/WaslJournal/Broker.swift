@@ -1,0 +1,123 @@
+public import WaslModel
+
+/// The port to the message broker. The real one speaks AMQP; the simulated one lives in memory. One conformance suite holds both.
+///
+/// Every handler is called from the link's own thread and must return quickly; it may call the link again.
+public protocol Broker: Sendable {
+    func publisher(name: String) -> any PublisherLink
+    func consumer(name: String, queues: [String], prefetch: Int) -> any ConsumerLink
+}
+
+/// One message on its way out: exact bytes, never encoded again.
+public struct OutboundMessage: Sendable, Hashable {
+    /// The publisher's own name for it, given back when it is settled.
+    public let token: Int64
+    public let exchange: Exchange
+    public let routingKey: String
+    public let messageID: String
+    public let time: Timestamp
+    public let body: [UInt8]
+    public let signature: String
+
+    public init(
+        token: Int64, exchange: Exchange, routingKey: String, messageID: String, time: Timestamp, body: [UInt8],
+        signature: String
+    ) {
+        self.token = token
+        self.exchange = exchange
+        self.routingKey = routingKey
+        self.messageID = messageID
+        self.time = time
+        self.body = body
+        self.signature = signature
+    }
+}
+
+/// What became of a published message.
+public struct Settlement: Sendable, Hashable {
+    public enum Result: Sendable, Hashable {
+        /// The broker has it, durably.
+        case confirmed
+        /// The broker could not keep it.
+        case nacked
+        /// No queue took it, though it was mandatory.
+        case returned(String)
+    }
+
+    public let token: Int64
+    public let result: Result
+
+    public init(token: Int64, result: Result) {
+        self.token = token
+        self.result = result
+    }
+}
+
+public enum PublisherEvent: Sendable, Hashable {
+    /// Connected: publish from here on. Nothing that was published before counts as settled.
+    case up
+    case settled([Settlement])
+    /// Everything not settled is lost or unknown: publish it again when the link is up.
+    case down(reason: String)
+    /// The broker asks publishers to hold back (`connection.blocked`). The link holds what it was given.
+    case blocked(reason: String)
+    case unblocked
+}
+
+public protocol PublisherLink: AnyObject, Sendable {
+    func start(_ handler: @escaping @Sendable (PublisherEvent) -> Void)
+    /// Never blocks. What is handed over while the link is down is dropped: `up` asks for it again.
+    func publish(_ messages: [OutboundMessage])
+    func close()
+}
+
+/// Which delivery of which connection: acknowledging one of an earlier connection has no effect.
+public struct DeliveryTag: Sendable, Hashable {
+    public let generation: Int
+    public let number: UInt64
+
+    public init(generation: Int, number: UInt64) {
+        self.generation = generation
+        self.number = number
+    }
+}
+
+/// One message that arrived, as the broker handed it over: nothing in it is trusted yet.
+public struct Delivery: Sendable, Hashable {
+    public let tag: DeliveryTag
+    public let exchange: String
+    public let routingKey: String
+    public let isRedelivered: Bool
+    public let messageID: String
+    public let contentType: String
+    /// Header `wasl-signature`; `nil` where absent.
+    public let signature: String?
+    public let body: [UInt8]
+
+    public init(
+        tag: DeliveryTag, exchange: String, routingKey: String, isRedelivered: Bool, messageID: String,
+        contentType: String, signature: String?, body: [UInt8]
+    ) {
+        self.tag = tag
+        self.exchange = exchange
+        self.routingKey = routingKey
+        self.isRedelivered = isRedelivered
+        self.messageID = messageID
+        self.contentType = contentType
+        self.signature = signature
+        self.body = body
+    }
+}
+
+public enum ConsumerEvent: Sendable, Hashable {
+    case up
+    case deliveries([Delivery])
+    case down(reason: String)
+}
+
+public protocol ConsumerLink: AnyObject, Sendable {
+    func start(_ handler: @escaping @Sendable (ConsumerEvent) -> Void)
+    /// Acknowledges this delivery and every earlier one of the same connection.
+    func acknowledge(through tag: DeliveryTag)
+    func close()
+}

@@ -1,0 +1,83 @@
+public import Logging
+import Synchronization
+
+/// What a role does with deliveries, in two parts: what needs no database, then the step.
+public protocol DeliveryHandler: Sendable {
+    associatedtype Prepared: Sendable
+
+    /// Parses, verifies, opens: everything that needs no database. Never fails: what is wrong is part of the result.
+    func prepare(_ deliveries: [Delivery]) async -> Prepared
+    /// The step: one transaction for the whole batch.
+    func apply(_ prepared: Prepared, in transaction: JournalTransaction) throws
+    /// After the commit, before the acknowledgement.
+    func committed(_ prepared: Prepared) async
+}
+
+/// Moves deliveries into a journal: a batch, a commit, and only then the acknowledgement.
+public final class ConsumingPump<Handler: DeliveryHandler>: Sendable {
+    private let journal: Journal
+    private let link: any ConsumerLink
+    private let handler: Handler
+    private let logger: Logger
+    private let queue = BatchQueue<Delivery>()
+    private let task = Mutex<Task<Void, Never>?>(nil)
+    private let isLinkUp = Mutex(false)
+    private let batchMax: Int
+
+    public init(_ journal: Journal, link: any ConsumerLink, handler: Handler, batchMax: Int = 256, logger: Logger) {
+        self.journal = journal
+        self.link = link
+        self.handler = handler
+        self.batchMax = batchMax
+        self.logger = logger
+    }
+
+    public var isUp: Bool { isLinkUp.withLock { $0 } }
+
+    public func start() {
+        link.start { [weak self] event in
+            guard let self else { return }
+            switch event {
+            case .up:
+                isLinkUp.withLock { $0 = true }
+                logger.info("consuming")
+            case .deliveries(let deliveries):
+                queue.append(contentsOf: deliveries)
+            case .down(let reason):
+                isLinkUp.withLock { $0 = false }
+                logger.warning("not consuming", metadata: ["reason": "\(reason)"])
+            }
+        }
+        task.withLock { $0 = Task { await run() } }
+    }
+
+    public func close() async {
+        link.close()
+        queue.close()
+        await task.withLock { $0 }?.value
+    }
+
+    private func run() async {
+        while let batch = await queue.next(max: batchMax) {
+            let prepared = await handler.prepare(batch)
+            while !Task.isCancelled {
+                do {
+                    try await journal.commit { [handler] in try handler.apply(prepared, in: $0) }
+                    await handler.committed(prepared)
+                    // Tags grow within a connection, and one acknowledgement covers the earlier ones; a batch may span two connections.
+                    for (index, delivery) in batch.enumerated()
+                    where index + 1 == batch.count || batch[index + 1].tag.generation != delivery.tag.generation {
+                        link.acknowledge(through: delivery.tag)
+                    }
+                    break
+                } catch let error as JournalError where error.code == .closed {
+                    return
+                } catch {
+                    // Not acknowledged, so not lost: the disk may be full or the journal behind.
+                    logger.error("a batch could not be recorded; trying again", metadata: ["error": "\(error)"])
+                    try? await Task.sleep(for: .seconds(1))
+                }
+            }
+        }
+    }
+}

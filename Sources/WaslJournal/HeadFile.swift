@@ -1,0 +1,56 @@
+import Foundation
+public import WaslModel
+
+/// A journal's head: epoch, last number, hash of that message.
+public struct LaneHead: Sendable, Hashable {
+    public var epoch: EpochID
+    /// 0 before the first message.
+    public var sequence: Int64
+    /// Base64url SHA-256 of the last message's body; `nil` before the first.
+    public var hash: String?
+}
+
+/// The head once more, in a small file kept outside backups: a journal that was put back from a backup is behind it.
+///
+/// Written after each commit and not synced: after a power cut the file may be behind the journal, never ahead of it.
+/// A journal ahead of its head file is the normal trace of a crash; one behind it has lost commits that others have seen.
+final class HeadFile {
+    private let path: String
+    private let descriptor: Int32
+
+    /// - Parameter isNew: the journal was just created; otherwise an absent file is itself a sign of a restored backup.
+    init(path: String, isNew: Bool) throws {
+        self.path = path
+        let flags = O_RDWR | O_CLOEXEC | (isNew ? O_CREAT : 0)
+        descriptor = open(path, flags, 0o600)
+        guard descriptor >= 0 else {
+            throw JournalError(
+                .restored, "\(path): the journal's head file cannot be opened (\(String(cString: strerror(errno))))",
+                remedy: HeadFile.remedy)
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    static let remedy =
+        "If this journal was put back from a backup, start a new epoch with `wasl journal reopen --reason …`; see Docs/operate/recovery.md"
+
+    func read() -> LaneHead? {
+        var buffer = [UInt8](repeating: 0, count: 256)
+        let count = pread(descriptor, &buffer, buffer.count, 0)
+        guard count > 0 else { return nil }
+        let parts = String(decoding: buffer[..<count], as: UTF8.self).split(separator: " ").map(String.init)
+        guard parts.count >= 3, let epoch = EpochID(parts[0]), let sequence = Int64(parts[1]) else { return nil }
+        return LaneHead(epoch: epoch, sequence: sequence, hash: parts[2] == "-" ? nil : parts[2])
+    }
+
+    func write(_ head: LaneHead) throws {
+        let line = Array("\(head.epoch) \(LanePosition.sequenceText(head.sequence)) \(head.hash ?? "-") \n".utf8)
+        let fixed = line + [UInt8](repeating: 0x20, count: max(0, 128 - line.count))
+        guard pwrite(descriptor, fixed, fixed.count, 0) == fixed.count else {
+            throw JournalError(
+                .full, "\(path): cannot be written (\(String(cString: strerror(errno))))",
+                remedy: "Make room on the disk and start again")
+        }
+    }
+}

@@ -1,0 +1,19 @@
+import GRDB
+
+/// A whole check of a journal's file, for people: reads only.
+public enum JournalCheck {
+    /// What is wrong, naming the place; `nil` when nothing is.
+    public static func damage(path: String) throws -> String? {
+        var configuration = Configuration()
+        configuration.readonly = true
+        do {
+            return try DatabaseQueue(path: path, configuration: configuration).read { db in
+                let result = try String.fetchOne(db, sql: "PRAGMA integrity_check(1)") ?? "no answer"
+                if result != "ok" { return result }
+                return try JournalStore.chainDamage(db, last: nil)
+            }
+        } catch let error as DatabaseError {
+            return error.message ?? "unreadable"
+        }
+    }
+}

@@ -1,0 +1,59 @@
+import GRDB
+
+/// The tables that every role's journal has. A role adds its own in later migrations.
+enum JournalSchema {
+    static func register(in migrator: inout DatabaseMigrator) {
+        migrator.registerMigration("journal-1") { db in
+            try db.execute(
+                sql: """
+                    CREATE TABLE journal (
+                        one INTEGER PRIMARY KEY CHECK (one = 1),
+                        participant TEXT NOT NULL,
+                        epoch TEXT NOT NULL,
+                        sequence INTEGER NOT NULL,
+                        hash TEXT,
+                        number INTEGER NOT NULL,
+                        confirmed_through INTEGER NOT NULL,
+                        salt BLOB NOT NULL
+                    ) STRICT;
+
+                    CREATE TABLE outbox (
+                        number INTEGER PRIMARY KEY,
+                        epoch TEXT NOT NULL,
+                        sequence INTEGER NOT NULL,
+                        id TEXT NOT NULL,
+                        type TEXT NOT NULL,
+                        exchange TEXT NOT NULL,
+                        routing_key TEXT NOT NULL,
+                        subject TEXT,
+                        time INTEGER NOT NULL,
+                        hash TEXT NOT NULL,
+                        signature TEXT NOT NULL,
+                        body BLOB NOT NULL
+                    ) STRICT;
+                    CREATE INDEX outbox_lane ON outbox (epoch, sequence);
+                    CREATE INDEX outbox_subject ON outbox (subject) WHERE subject IS NOT NULL;
+
+                    CREATE TABLE inbox (
+                        source TEXT NOT NULL,
+                        id TEXT NOT NULL,
+                        digest TEXT NOT NULL,
+                        received INTEGER NOT NULL,
+                        PRIMARY KEY (source, id)
+                    ) STRICT, WITHOUT ROWID;
+
+                    CREATE TABLE quarantine (
+                        number INTEGER PRIMARY KEY,
+                        received INTEGER NOT NULL,
+                        exchange TEXT NOT NULL,
+                        routing_key TEXT NOT NULL,
+                        message_id TEXT NOT NULL,
+                        reason TEXT NOT NULL,
+                        digest TEXT NOT NULL UNIQUE,
+                        seen INTEGER NOT NULL,
+                        body BLOB NOT NULL
+                    ) STRICT;
+                    """)
+        }
+    }
+}

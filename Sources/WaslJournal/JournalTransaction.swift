@@ -1,0 +1,158 @@
+public import GRDB
+public import WaslModel
+import WaslSeal
+
+import struct Foundation.Data
+
+/// A message to be, before it has its place in the lane.
+public struct Draft: Sendable {
+    public var type: MessageType
+    public var subject: RequestID?
+    public var recipient: ParticipantID?
+    public var service: ServiceID?
+    public var contract: Int64?
+    public var causationID: String?
+    public var expiry: Timestamp?
+    public var data: JSONObject
+    /// Name and time where they were fixed before the commit (a sealed text repeats them); else made at the commit.
+    public var id: String?
+    public var time: Timestamp?
+
+    public init(
+        type: MessageType, subject: RequestID? = nil, recipient: ParticipantID? = nil, service: ServiceID? = nil, contract: Int64? = nil, causationID: String? = nil,
+        expiry: Timestamp? = nil, id: String? = nil, time: Timestamp? = nil, data: JSONObject
+    ) {
+        self.type = type
+        self.subject = subject
+        self.recipient = recipient
+        self.service = service
+        self.contract = contract
+        self.causationID = causationID
+        self.expiry = expiry
+        self.id = id
+        self.time = time
+        self.data = data
+    }
+}
+
+/// What a message's place in the inbox says of it.
+public enum Arrival: Sendable, Hashable {
+    case new
+    /// The very same bytes were recorded before.
+    case duplicate
+    /// The same identifier came before with other bytes.
+    case conflicting
+}
+
+/// One transaction of a journal: what a step sees. Nothing in it does I/O besides SQLite.
+///
+/// Used only on the thread that commits, and only until the commit.
+public final class JournalTransaction {
+    public let db: Database
+    public let now: Timestamp
+    let identity: JournalIdentity
+    let environment: JournalEnvironment
+    var head: LaneHead
+    var number: Int64
+    var appended: [OutboundMessage] = []
+    /// The journal's own secret, for salted digests.
+    public let salt: [UInt8]
+
+    init(
+        db: Database, now: Timestamp, identity: JournalIdentity, environment: JournalEnvironment, head: LaneHead,
+        number: Int64, salt: [UInt8]
+    ) {
+        self.db = db
+        self.now = now
+        self.identity = identity
+        self.environment = environment
+        self.head = head
+        self.number = number
+        self.salt = salt
+    }
+
+    /// The hash of the last message, appended in this transaction or before.
+    public var headHash: String? { head.hash }
+
+    /// A fresh identifier.
+    public func makeUUID() -> UUIDv7 { environment.makeUUID(now) }
+
+    /// Gives a message its number, chains it to the one before, signs it, and puts it into the outbox.
+    ///
+    /// - Returns: the envelope, and the outbox number by which its confirmation can be awaited.
+    @discardableResult
+    public func append(_ draft: Draft) throws -> (envelope: Envelope, number: Int64) {
+        let envelope = Envelope(
+            id: draft.id ?? makeUUID().text, type: draft.type, source: identity.source, time: draft.time ?? now,
+            subject: draft.subject,
+            lane: LanePosition(epoch: head.epoch, sequence: head.sequence + 1, chain: head.hash),
+            recipient: draft.recipient, service: draft.service, contract: draft.contract,
+            causationID: draft.causationID, expiry: draft.expiry, data: draft.data)
+        guard let route = Route(envelope) else { preconditionFailure("\(draft.type) needs a recipient and a service") }
+        let body = envelope.encoded()
+        guard body.count <= Envelope.bytesMax else {
+            throw EnvelopeError(attribute: "body", reason: "\(body.count) bytes; at most \(Envelope.bytesMax)")
+        }
+        let signature = try DetachedSignature.sign(body, as: .message, with: identity.key)
+        let hash = digestText(body)
+        number += 1
+        head.sequence += 1
+        head.hash = hash
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO outbox
+                    (number, epoch, sequence, id, type, exchange, routing_key, subject, time, hash, signature, body)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                """
+        ).execute(arguments: [
+            number, head.epoch.text, head.sequence, envelope.id, envelope.type.rawValue, route.exchange.rawValue,
+            route.key, envelope.subject?.text, envelope.time.milliseconds, hash, signature, Data(body),
+        ])
+        appended.append(
+            OutboundMessage(
+                token: number, exchange: route.exchange, routingKey: route.key, messageID: envelope.id,
+                time: envelope.time, body: body, signature: signature))
+        return (envelope, number)
+    }
+
+    /// Records a message's arrival, for ever.
+    public func recordArrival(of envelope: Envelope, body: [UInt8]) throws -> Arrival {
+        let digest = digestText(body)
+        let source = envelope.source.description
+        let known = try String.fetchOne(
+            db.cachedStatement(sql: "SELECT digest FROM inbox WHERE source = ? AND id = ?"),
+            arguments: [source, envelope.id])
+        if let known { return known == digest ? .duplicate : .conflicting }
+        try db.cachedStatement(sql: "INSERT INTO inbox (source, id, digest, received) VALUES (?, ?, ?, ?)")
+            .execute(arguments: [source, envelope.id, digest, now.milliseconds])
+        return .new
+    }
+
+    /// Sets a delivery aside, where an operator sees it, and reports it: reason and digest, never its content.
+    ///
+    /// The same bytes refused again only count up.
+    public func quarantine(_ delivery: Delivery, reason: String) throws {
+        let digest = saltedDigestText(delivery.body, salt: salt)
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO quarantine (received, exchange, routing_key, message_id, reason, digest, seen, body)
+                VALUES (?, ?, ?, ?, ?, ?, 1, ?)
+                ON CONFLICT (digest) DO UPDATE SET seen = seen + 1
+                """
+        ).execute(arguments: [
+            now.milliseconds, delivery.exchange, delivery.routingKey, String(delivery.messageID.prefix(128)), reason,
+            digest, Data(delivery.body),
+        ])
+        let seen = try Int.fetchOne(
+            db.cachedStatement(sql: "SELECT seen FROM quarantine WHERE digest = ?"), arguments: [digest])
+        guard seen == 1 else { return }
+        try append(
+            Draft(
+                type: .messageRefused,
+                data: [
+                    "reason": .string(reason), "digest": .string(digest), "bytes": JSON(delivery.body.count),
+                    "exchange": .string(delivery.exchange),
+                    "messageid": .string(String(delivery.messageID.prefix(128))),
+                ]))
+    }
+}

@@ -1,0 +1,45 @@
+import WaslModel
+import WaslSeal
+
+/// What a participant says of itself every 15 seconds: signed, transient, outside lane and log.
+public struct Presence: Sendable {
+    public static let interval: Duration = .seconds(15)
+
+    public let backlog: Int64
+    public let oldestAge: Duration
+    public let registryVersion: Int64
+    /// The agency's circuit, where there is one.
+    public let circuit: String?
+
+    public init(backlog: Int64, oldestAge: Duration, registryVersion: Int64, circuit: String? = nil) {
+        self.backlog = backlog
+        self.oldestAge = oldestAge
+        self.registryVersion = registryVersion
+        self.circuit = circuit
+    }
+}
+
+extension Journal {
+    /// The beat as a message: epoch and head, so that a missing end of the lane is known without waiting for its next message.
+    public func presenceMessage(_ presence: Presence, version: String) async throws -> OutboundMessage {
+        try await commit { transaction in
+            var data: JSONObject = [
+                "epoch": .string(transaction.head.epoch.text),
+                "sequence": .string(LanePosition.sequenceText(transaction.head.sequence)),
+                "backlog": .integer(presence.backlog), "oldestms": .integer(presence.oldestAge.milliseconds),
+                "clock": .string(transaction.now.description), "version": .string(version),
+                "registry": .integer(presence.registryVersion),
+            ]
+            if let circuit = presence.circuit { data["circuit"] = .string(circuit) }
+            let envelope = Envelope(
+                id: transaction.makeUUID().text, type: .presence, source: transaction.identity.source,
+                time: transaction.now, data: data)
+            let body = envelope.encoded()
+            return OutboundMessage(
+                token: 0, exchange: .receipts,
+                routingKey: "\(transaction.identity.source.participant).\(MessageType.presence.routingWord)",
+                messageID: envelope.id, time: envelope.time, body: body,
+                signature: try DetachedSignature.sign(body, as: .message, with: transaction.identity.key))
+        }
+    }
+}

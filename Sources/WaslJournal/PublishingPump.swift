@@ -1,0 +1,159 @@
+import GRDB
+public import Logging
+import Synchronization
+public import WaslModel
+
+/// Moves bytes from a journal's outbox to the broker. Decides nothing: ``PublishingWindow`` does.
+public final class PublishingPump: Sendable {
+    private struct State {
+        var window: PublishingWindow
+        var waiters: [Int64: [CheckedContinuation<Void, Never>]] = [:]
+        var isBlocked = false
+        var confirmedCount: Int64 = 0
+        var nackedCount: Int64 = 0
+    }
+
+    private let state: Mutex<State>
+    private let link: any PublisherLink
+    private let journal: Journal
+    private let logger: Logger
+
+    public init(_ journal: Journal, link: any PublisherLink, logger: Logger) {
+        self.journal = journal
+        self.link = link
+        self.logger = logger
+        let start = journal.startState
+        state = Mutex(
+            State(window: PublishingWindow(confirmedThrough: start.confirmedThrough, newest: start.number)))
+        journal.attach(
+            committed: { [weak self] messages in self?.act { $0.window.committed(messages) } },
+            confirmedThrough: { [weak self] in self?.state.withLock { $0.window.confirmedThrough } ?? 0 })
+    }
+
+    public func start() {
+        link.start { [weak self] event in self?.handle(event) }
+    }
+
+    public func close() { link.close() }
+
+    /// How many messages the broker has not confirmed yet.
+    public var backlog: Int64 { state.withLock { $0.window.backlog } }
+    public var isUp: Bool { state.withLock { $0.window.isUp } }
+    public var isBlocked: Bool { state.withLock { $0.isBlocked } }
+    public var confirmedThrough: Int64 { state.withLock { $0.window.confirmedThrough } }
+    public var counts: (confirmed: Int64, nacked: Int64) {
+        state.withLock { ($0.confirmedCount, $0.nackedCount) }
+    }
+
+    /// Returns when the broker has confirmed this outbox number, however long that takes.
+    public func awaitConfirmation(of number: Int64) async {
+        await withCheckedContinuation { continuation in
+            let isConfirmed = state.withLock { state in
+                if state.window.isConfirmed(number) { return true }
+                state.waiters[number, default: []].append(continuation)
+                return false
+            }
+            if isConfirmed { continuation.resume() }
+        }
+    }
+
+    /// Publishes beside the lane, once, with no record: presence, and messages that the ledger asked for again.
+    public func publishUnrecorded(_ messages: [OutboundMessage]) { link.publish(messages) }
+
+    /// Sends ranges of a lane again, as the ledger asked.
+    public func resend(epoch: EpochID, from first: Int64, through last: Int64) async throws {
+        let messages = try await journal.read { db in
+            try JournalStore.messages(
+                db, where: "epoch = ? AND sequence BETWEEN ? AND ? ORDER BY sequence LIMIT 2000",
+                [epoch.text, first, last])
+        }
+        publishAgain(messages)
+    }
+
+    /// Sends everything that was said about a request again.
+    public func resend(subject: RequestID) async throws {
+        publishAgain(
+            try await journal.read { db in
+                try JournalStore.messages(db, where: "subject = ? ORDER BY number", [subject.text])
+            })
+    }
+
+    /// Token 0 is nobody's: whether it arrives shows at the ledger, which asks once more if not.
+    private func publishAgain(_ messages: [OutboundMessage]) {
+        link.publish(
+            messages.map {
+                OutboundMessage(
+                    token: 0, exchange: $0.exchange, routingKey: $0.routingKey, messageID: $0.messageID, time: $0.time,
+                    body: $0.body, signature: $0.signature)
+            })
+    }
+
+    private func handle(_ event: PublisherEvent) {
+        switch event {
+        case .up:
+            logger.info("publishing")
+            act { $0.window.linkUp() }
+        case .down(let reason):
+            logger.warning("not publishing: what is accepted waits in the journal", metadata: ["reason": "\(reason)"])
+            state.withLock { state in
+                state.window.linkDown()
+                state.isBlocked = false
+            }
+        case .blocked(let reason):
+            logger.warning("the broker asks to hold back", metadata: ["reason": "\(reason)"])
+            state.withLock { $0.isBlocked = true }
+        case .unblocked:
+            state.withLock { $0.isBlocked = false }
+        case .settled(let settlements):
+            settle(settlements)
+        }
+    }
+
+    private func settle(_ settlements: [Settlement]) {
+        let resumed = state.withLock { state -> [CheckedContinuation<Void, Never>] in
+            guard !state.waiters.isEmpty else { return [] }
+            return settlements.filter { $0.result == .confirmed }.flatMap { state.waiters.removeValue(forKey: $0.token) ?? [] }
+        }
+        act { state in
+            for settlement in settlements where settlement.token != 0 {
+                if settlement.result == .confirmed { state.confirmedCount += 1 } else { state.nackedCount += 1 }
+            }
+            return state.window.settled(settlements)
+        }
+        for continuation in resumed { continuation.resume() }
+        for settlement in settlements where settlement.result != .confirmed {
+            logger.warning("the broker did not keep a message", metadata: ["result": "\(settlement.result)"])
+        }
+    }
+
+    /// Asks the window, then acts outside the lock. Two threads may act at once: any order of arrival is legal.
+    private func act(_ decide: (inout State) -> [PublishingWindow.Action]) {
+        for action in state.withLock({ decide(&$0) }) {
+            switch action {
+            case .publish(let messages):
+                link.publish(messages)
+            case .refill(let after, let limit):
+                Task { await refill(after: after, limit: limit) }
+            case .retry(let message, let attempt):
+                Task { [weak self] in
+                    let ceiling = min(30_000, 200 << min(attempt, 8))
+                    try? await Task.sleep(for: .milliseconds(Int64.random(in: 50...Int64(ceiling))))
+                    self?.act { $0.window.retryDue(message) }
+                }
+            }
+        }
+    }
+
+    private func refill(after: Int64, limit: Int) async {
+        do {
+            let messages = try await journal.read { db in
+                try JournalStore.messages(db, where: "number > ? ORDER BY number LIMIT ?", [after, limit])
+            }
+            act { $0.window.refilled(messages) }
+        } catch {
+            logger.error("the outbox cannot be read", metadata: ["error": "\(error)"])
+            try? await Task.sleep(for: .seconds(1))
+            act { $0.window.refilled([]) }
+        }
+    }
+}

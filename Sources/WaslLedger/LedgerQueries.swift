@@ -1,0 +1,145 @@
+import Foundation
+import GRDB
+import WaslModel
+
+/// Figures as of one moment, all from one read.
+struct Overview: Sendable {
+    struct ParticipantRow: Sendable {
+        let id: String
+        let seen: Timestamp?
+        let backlog: Int64
+        let submitted: Int64
+        let terminal: Int64
+    }
+
+    let at: Timestamp
+    let entries: Int64
+    let submitted: Int64
+    let byStatus: [String: Int64]
+    let terminal: Int64
+    let delivered: Int64
+    let openFindings: [String: Int64]
+    let brokenLanes: Int64
+    let participants: [ParticipantRow]
+
+    static func fetch(_ db: Database, at now: Timestamp) throws -> Overview {
+        let totals = try Row.fetchOne(
+            db,
+            sql: """
+                SELECT COUNT(submitted), coalesce(SUM(is_terminal), 0),
+                    coalesce(SUM(is_terminal = 1 AND delivered IS NOT NULL), 0) FROM request
+                """)
+        let statuses = try Row.fetchAll(
+            db, sql: "SELECT coalesce(status, CASE WHEN taken IS NULL THEN 'sent' ELSE 'taken' END), COUNT(*) FROM request GROUP BY 1")
+        let findings = try Row.fetchAll(
+            db, sql: "SELECT class, COUNT(*) FROM finding WHERE cleared IS NULL GROUP BY class")
+        let participants = try Row.fetchAll(
+            db,
+            sql: """
+                SELECT p.id, p.seen, p.backlog, coalesce(r.submitted, 0), coalesce(r.terminal, 0) FROM participant p
+                LEFT JOIN (
+                    SELECT house AS id, COUNT(*) AS submitted, SUM(is_terminal) AS terminal FROM request GROUP BY house
+                    UNION ALL
+                    SELECT agency, COUNT(*), SUM(is_terminal) FROM request GROUP BY agency
+                ) r ON r.id = p.id ORDER BY p.id
+                """)
+        return Overview(
+            at: now, entries: try Int64.fetchOne(db, sql: "SELECT coalesce(MAX(number), 0) FROM entry") ?? 0,
+            submitted: totals?[0] ?? 0,
+            byStatus: Dictionary(uniqueKeysWithValues: statuses.map { ($0[0] as String, $0[1] as Int64) }),
+            terminal: totals?[1] ?? 0, delivered: totals?[2] ?? 0,
+            openFindings: Dictionary(uniqueKeysWithValues: findings.map { ($0[0] as String, $0[1] as Int64) }),
+            brokenLanes: try Int64.fetchOne(db, sql: "SELECT COUNT(*) FROM lane WHERE gap_since IS NOT NULL") ?? 0,
+            participants: participants.map {
+                ParticipantRow(
+                    id: $0[0], seen: ($0[1] as Int64?).map { Timestamp(milliseconds: $0) }, backlog: $0[2],
+                    submitted: $0[3], terminal: $0[4])
+            })
+    }
+
+    var json: JSON {
+        [
+            "at": .string(at.description), "entries": .integer(entries), "submitted": .integer(submitted),
+            "terminal": .integer(terminal), "delivered": .integer(delivered), "brokenLanes": .integer(brokenLanes),
+            "byStatus": .object(JSONObject(byStatus.sorted { $0.key < $1.key }.map { ($0.key, .integer($0.value)) })),
+            "openFindings": .object(JSONObject(openFindings.sorted { $0.key < $1.key }.map { ($0.key, .integer($0.value)) })),
+            "participants": .array(
+                participants.map {
+                    [
+                        "id": .string($0.id), "seen": JSON($0.seen?.description), "backlog": .integer($0.backlog),
+                        "submitted": .integer($0.submitted), "terminal": .integer($0.terminal),
+                    ]
+                }),
+        ]
+    }
+}
+
+enum LedgerQueries {
+    static func findingJSON(_ row: Row) -> JSON {
+        let evidence: String = row["evidence"]
+        return [
+            "number": .integer(row["number"]), "class": .string(row["class"]), "severity": .string(row["severity"]),
+            "participant": JSON(row["participant"] as String?), "subject": JSON(row["subject"] as String?),
+            "opened": .string(Timestamp(milliseconds: row["opened"]).description),
+            "cleared": JSON((row["cleared"] as Int64?).map { Timestamp(milliseconds: $0).description }),
+            "cause": JSON(row["cause"] as String?), "evidence": (try? JSON.parse(evidence)) ?? .null,
+        ]
+    }
+
+    /// - Parameters:
+    ///   - state: `open`, `cleared` or `all`.
+    ///   - after: findings with a greater number only.
+    static func findings(_ db: Database, state: String, kind: String?, after: Int64, limit: Int) throws -> JSON {
+        let condition = ["open": "cleared IS NULL", "cleared": "cleared IS NOT NULL"][state] ?? "1"
+        let rows = try Row.fetchAll(
+            db,
+            sql: """
+                SELECT * FROM finding WHERE \(condition) AND (? IS NULL OR class = ?) AND number > ? ORDER BY number LIMIT ?
+                """, arguments: [kind, kind, after, limit])
+        return [
+            "findings": .array(rows.map(findingJSON)),
+            "next": rows.count == limit ? JSON(rows.last.map { $0["number"] as Int64 } ?? 0) : .null,
+        ]
+    }
+
+    /// One request's whole story: what was said of it, by whom, when it was said and when it was logged.
+    static func story(_ db: Database, _ subject: String) throws -> JSON? {
+        let request = try Row.fetchOne(db, sql: "SELECT * FROM request WHERE subject = ?", arguments: [subject])
+        let entries = try Row.fetchAll(
+            db,
+            sql: """
+                SELECT e.*, v.body FROM entry e LEFT JOIN evidence v ON v.number = e.number
+                WHERE subject = ? ORDER BY e.time, e.number
+                """, arguments: [subject])
+        let findings = try Row.fetchAll(
+            db, sql: "SELECT * FROM finding WHERE subject = ? ORDER BY number", arguments: [subject])
+        guard request != nil || !entries.isEmpty || !findings.isEmpty else { return nil }
+        var story: JSONObject = ["subject": .string(subject)]
+        if let request {
+            for column in ["house", "agency", "service", "status"] { story[column] = JSON(request[column] as String?) }
+            for column in ["submitted", "taken", "status_at", "delivered", "due"] {
+                story[column == "status_at" ? "statusAt" : column] = JSON(
+                    (request[column] as Int64?).map { Timestamp(milliseconds: $0).description })
+            }
+            story["millimes"] = (request["millimes"] as Int64?).map(JSON.integer) ?? .null
+        }
+        story["entries"] = .array(entries.map(entryJSON))
+        story["findings"] = .array(findings.map(findingJSON))
+        return .object(story)
+    }
+
+    private static func entryJSON(_ row: Row) -> JSON {
+        var json: JSONObject = [
+            "entry": .integer(row["number"]), "type": .string(row["type"]), "source": .string(row["source"]),
+            "time": .string(Timestamp(milliseconds: row["time"]).description),
+            "logged": .string(Timestamp(milliseconds: row["received"]).description),
+            "sequence": .integer(row["sequence"]), "epoch": .string(row["epoch"]), "digest": .string(row["digest"]),
+        ]
+        if let body = row["body"] as Data?, let envelope = try? Envelope(parsing: [UInt8](body)) {
+            json["status"] = envelope.data["status"]
+            json["revision"] = envelope.data["revision"]
+            json["attempt"] = envelope.data["attempt"]
+        }
+        return .object(json)
+    }
+}

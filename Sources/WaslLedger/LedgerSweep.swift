@@ -1,0 +1,146 @@
+import GRDB
+import WaslJournal
+import WaslModel
+import WaslSeal
+
+/// How long reconciliation waits before it calls something missing. Order of arrival is free, so nothing is missing at once.
+public struct LedgerTimes: Sendable {
+    public var gapGrace: Duration = .seconds(5)
+    public var notTaken: Duration = .seconds(30)
+    public var undelivered: Duration = .seconds(30)
+    public var orphan: Duration = .seconds(10)
+    public var silent: Duration = .seconds(60)
+    /// The first pause between two asks for the same thing; it doubles up to an hour.
+    public var askPause: Duration = .seconds(15)
+
+    public init() {}
+}
+
+/// What no message says: what has not come. Runs every second, over indices of what is open.
+extension LedgerSteps {
+    func sweep(_ registry: Registry, startedAt: Timestamp, in transaction: JournalTransaction) throws {
+        let findings = Findings(transaction: transaction)
+        try sweepGaps(findings, transaction)
+        try sweepRequests(findings, transaction)
+        try sweepSilence(registry, startedAt, findings, transaction)
+    }
+
+    private func sweepGaps(_ findings: Findings, _ transaction: JournalTransaction) throws {
+        let before = transaction.now.advanced(by: .zero - times.gapGrace).milliseconds
+        let rows = try Row.fetchAll(
+            transaction.db.cachedStatement(
+                sql: "SELECT epoch, source, through, seen, announced, asked, asks FROM lane WHERE gap_since < ?"),
+            arguments: [before])
+        for row in rows {
+            guard let source = Source(row[1]) else { continue }
+            let (epoch, through): (String, Int64) = (row[0], row[2])
+            let newest: Int64 = max(row[3], row[4])
+            try findings.open(
+                .gap, key: epoch, participant: source.participant,
+                evidence: ["epoch": .string(epoch), "after": .integer(through), "newest": .integer(newest)])
+            guard mayAsk(asked: row[5], asks: row[6], transaction) else { continue }
+            // Exactly the numbers that are missing, a few ranges at a time.
+            for (from, last) in try missingRanges(epoch, after: through, to: newest, transaction.db) {
+                try transaction.append(
+                    Draft(
+                        type: .resend, recipient: source.participant,
+                        data: [
+                            "epoch": .string(epoch), "from": .string(LanePosition.sequenceText(from)),
+                            "through": .string(LanePosition.sequenceText(last)),
+                        ]))
+            }
+            try transaction.db.cachedStatement(sql: "UPDATE lane SET asked = ?, asks = asks + 1 WHERE epoch = ?")
+                .execute(arguments: [transaction.now.milliseconds, epoch])
+        }
+    }
+
+    private func missingRanges(_ epoch: String, after through: Int64, to newest: Int64, _ db: Database) throws
+        -> [(Int64, Int64)]
+    {
+        let present = try Row.fetchCursor(
+            db.cachedStatement(sql: "SELECT sequence FROM entry WHERE epoch = ? AND sequence > ? ORDER BY sequence"),
+            arguments: [epoch, through])
+        var ranges: [(Int64, Int64)] = []
+        var next = through + 1
+        while ranges.count < 8, let row = try present.next() {
+            let sequence: Int64 = row[0]
+            if sequence > next { ranges.append((next, sequence - 1)) }
+            next = sequence + 1
+        }
+        if ranges.count < 8, next <= newest { ranges.append((next, newest)) }
+        return ranges
+    }
+
+    private func mayAsk(asked: Int64, asks: Int, _ transaction: JournalTransaction) -> Bool {
+        let pause = min(times.askPause.milliseconds << Int64(min(asks, 12)), 3_600_000)
+        return asks == 0 || transaction.now.milliseconds - asked >= pause
+    }
+
+    private func sweepRequests(_ findings: Findings, _ transaction: JournalTransaction) throws {
+        let now = transaction.now
+        func before(_ age: Duration) -> Int64 { now.advanced(by: .zero - age).milliseconds }
+        // Oldest citizen first, and paced: so many a sweep.
+        try each(
+            "taken IS NULL AND is_terminal = 0 AND first_seen < ? AND submitted IS NOT NULL ORDER BY first_seen",
+            before(times.notTaken), transaction
+        ) { subject, row in
+            try findings.open(.notTaken, key: subject.text, participant: ParticipantID(row["agency"] ?? ""), subject: subject)
+            try ask(ParticipantID(row["house"] ?? ""), about: subject, row, transaction)
+        }
+        try each("is_terminal = 0 AND due < ? ORDER BY due", now.milliseconds, transaction) { subject, row in
+            try findings.open(.overdue, key: subject.text, participant: ParticipantID(row["agency"] ?? ""), subject: subject)
+        }
+        try each("submitted IS NULL AND first_seen < ? ORDER BY first_seen", before(times.orphan), transaction) { subject, _ in
+            try findings.open(.orphanOutcome, key: subject.text, subject: subject)
+        }
+        try each(
+            "is_terminal = 1 AND delivered IS NULL AND status_at < ? ORDER BY status_at", before(times.undelivered),
+            transaction
+        ) { subject, row in
+            try findings.open(
+                .undeliveredOutcome, key: subject.text, participant: ParticipantID(row["house"] ?? ""), subject: subject)
+            try ask(ParticipantID(row["agency"] ?? ""), about: subject, row, transaction)
+        }
+    }
+
+    private func each(
+        _ condition: String, _ time: Int64, _ transaction: JournalTransaction, _ body: (RequestID, Row) throws -> Void
+    ) throws {
+        let rows = try Row.fetchAll(
+            transaction.db.cachedStatement(sql: "SELECT * FROM request WHERE \(condition) LIMIT 500"), arguments: [time])
+        for row in rows {
+            guard let subject = RequestID(row["subject"]) else { continue }
+            try body(subject, row)
+        }
+    }
+
+    /// What can be mended is mended: the participant is asked to say again what it said about this request.
+    private func ask(
+        _ participant: ParticipantID?, about subject: RequestID, _ row: Row, _ transaction: JournalTransaction
+    ) throws {
+        guard let participant, mayAsk(asked: row["asked"], asks: row["asks"], transaction) else { return }
+        try transaction.append(Draft(type: .resend, subject: subject, recipient: participant, data: [:]))
+        try transaction.db.cachedStatement(sql: "UPDATE request SET asked = ?, asks = asks + 1 WHERE subject = ?")
+            .execute(arguments: [transaction.now.milliseconds, subject.text])
+    }
+
+    private func sweepSilence(
+        _ registry: Registry, _ startedAt: Timestamp, _ findings: Findings, _ transaction: JournalTransaction
+    ) throws {
+        let seen = Dictionary(
+            uniqueKeysWithValues: try Row.fetchAll(transaction.db.cachedStatement(sql: "SELECT id, seen FROM participant"))
+                .map { ($0[0] as String, $0[1] as Int64) })
+        let limit = transaction.now.advanced(by: .zero - times.silent).milliseconds
+        for participant in registry.participants.values where participant.role != .ledger && participant.state == .active {
+            // The ledger's own absence is nobody's silence.
+            let last = max(seen[participant.id.text] ?? 0, startedAt.milliseconds)
+            if last < limit {
+                try findings.open(
+                    .silentParticipant, key: participant.id.text, participant: participant.id,
+                    evidence: ["lastSeen": .string(Timestamp(milliseconds: last).description)])
+            } else if (seen[participant.id.text] ?? 0) >= limit {
+                try findings.clear(.silentParticipant, key: participant.id.text, cause: "it speaks again")
+            }
+        }
+    }
+}

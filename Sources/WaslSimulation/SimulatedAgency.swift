@@ -1,0 +1,118 @@
+import Foundation
+public import Hummingbird
+import Synchronization
+import WaslModel
+
+/// A simulated agency: a real HTTP server that speaks its own wire format, with code of its own.
+public protocol SimulatedAgency: Sendable {
+    static var id: String { get }
+    func addRoutes(to router: Router<BasicRequestContext>)
+}
+
+/// What every simulated agency has: its oracle, its faults, and the memory of what it did.
+public final class SimulatedOffice: Sendable {
+    /// What was done under a reference.
+    struct Payment: Sendable { let receipt: String }
+
+    private struct State {
+        var calls: [String: Int] = [:]
+        var payments: [String: [Payment]] = [:]
+        var extraFault: FaultPlan.Fault?
+    }
+
+    let agency: String
+    private let log: EffectsLog
+    private let plan: FaultPlan
+    private let state: Mutex<State>
+
+    /// Takes up where the log ends.
+    public init(agency: String, logPath: String, plan: FaultPlan) throws {
+        self.agency = agency
+        self.plan = plan
+        var state = State()
+        for line in try EffectsLog.read(path: logPath) {
+            state.calls[line.reference, default: 0] += 1
+            if let receipt = line.receipt { state.payments[line.reference, default: []].append(Payment(receipt: receipt)) }
+        }
+        self.state = Mutex(state)
+        log = try EffectsLog(path: logPath)
+    }
+
+    public func close() { log.close() }
+
+    /// Makes every call from now on meet this fault; `nil` goes back to the plan.
+    public func force(_ fault: FaultPlan.Fault?) { state.withLock { $0.extraFault = fault } }
+
+    func payments(_ reference: String) -> [Payment] { state.withLock { $0.payments[reference] ?? [] } }
+
+    func refuses(_ reference: String) -> Bool { plan.refuses(reference) }
+
+    /// The amount that a bill is for, or when it is due: the same at every look.
+    func number(_ text: String) -> UInt64 { plan.number(text, salt: 9) }
+
+    /// Serves one call under its fault.
+    ///
+    /// - Parameters:
+    ///   - acts: whether serving it changes anything; the effect is on disk before any answer leaves.
+    ///   - answer: makes the answer, given the receipt number of the effect.
+    func serve(
+        _ operation: String, reference: String, acts: Bool, malformed: Response, serverError: Response, maintenance: Response,
+        answer: (String) -> Response
+    ) async throws -> Response {
+        let (isFirst, forced) = state.withLock { state in
+            let count = state.calls[reference, default: 0]
+            state.calls[reference] = count + 1
+            return (count == 0, state.extraFault)
+        }
+        try await Task.sleep(for: plan.latency(for: reference))
+        let fault = forced ?? (isFirst ? plan.fault(for: reference) : nil)
+        if fault == .maintenance || fault == .errorBeforeActing {
+            await log.append(
+                .init(agency: agency, operation: operation, reference: reference, receipt: nil, fault: fault?.rawValue))
+            return fault == .maintenance ? maintenance : serverError
+        }
+        let receipt = acts ? "\(agency.uppercased())-\(UInt32.random(in: 1_000_000...UInt32.max))" : nil
+        if acts || fault != nil {
+            await log.append(
+                .init(agency: agency, operation: operation, reference: reference, receipt: receipt, fault: fault?.rawValue))
+        }
+        if let receipt { state.withLock { $0.payments[reference, default: []].append(Payment(receipt: receipt)) } }
+        switch fault {
+        case .errorAfterActing: return serverError
+        case .timeoutAfterActing:
+            try await Task.sleep(for: .seconds(8))
+            return answer(receipt ?? "")
+        case .lostConnectionAfterActing: return SimulatedOffice.brokenResponse
+        case .malformedAnswerAfterActing: return malformed
+        default: return answer(receipt ?? "")
+        }
+    }
+
+    /// Promises a body and breaks off: the caller sees the connection end.
+    private static var brokenResponse: Response {
+        Response(
+            status: .ok, headers: [.contentLength: "1000"],
+            body: ResponseBody(contentLength: 1000) { writer in
+                try await writer.write(ByteBuffer(string: "{"))
+                throw BrokenConnection()
+            })
+    }
+}
+
+struct BrokenConnection: Error {}
+
+extension Response {
+    static func simulated(_ status: HTTPResponse.Status, _ json: JSON) -> Response {
+        Response(
+            status: status, headers: [.contentType: "application/json"],
+            body: ResponseBody(byteBuffer: ByteBuffer(bytes: json.bytes)))
+    }
+
+    static func simulatedXML(_ status: HTTPResponse.Status, _ inner: String) -> Response {
+        let text =
+            "<?xml version=\"1.0\"?><S:Envelope xmlns:S=\"http://schemas.xmlsoap.org/soap/envelope/\"><S:Body>\(inner)</S:Body></S:Envelope>"
+        return Response(
+            status: status, headers: [.contentType: "text/xml; charset=utf-8"],
+            body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+    }
+}

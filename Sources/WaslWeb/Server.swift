@@ -1,0 +1,25 @@
+public import Hummingbird
+public import Logging
+import ServiceLifecycle
+
+/// Runs an HTTP server until the task is cancelled or the process is asked to stop.
+public enum Server {
+    /// - Parameter ready: called with the port once it listens.
+    public static func run<Context: RequestContext>(
+        _ router: Router<Context>, host: String, port: Int, logger: Logger, ready: @escaping @Sendable (Int) async -> Void
+    ) async throws where Context.Source == ApplicationRequestContextSource {
+        var quiet = logger
+        quiet.logLevel = max(logger.logLevel, .warning)
+        let application = Application(
+            router: router,
+            configuration: ApplicationConfiguration(
+                address: .hostname(host, port: port), serverName: nil, backlog: 512),
+            onServerRunning: { channel in await ready(channel.localAddress?.port ?? port) },
+            logger: quiet)
+        var configuration = ServiceGroupConfiguration(
+            services: [application], gracefulShutdownSignals: [.sigterm, .sigint], logger: quiet)
+        // An event stream never ends by itself: after this it is cut.
+        configuration.maximumGracefulShutdownDuration = .seconds(2)
+        try await ServiceGroup(configuration: configuration).run()
+    }
+}

@@ -1,0 +1,46 @@
+import Foundation
+import Hummingbird
+import Logging
+import WaslWeb
+
+/// How every role's process lives: work and HTTP side by side, until it is asked to stop.
+enum Daemon {
+    /// - Parameters:
+    ///   - work: the role's own work; returns after cancellation.
+    ///   - followsParent: ends when standard input does, so that children never outlive a killed parent.
+    static func run(
+        _ router: Router<BasicRequestContext>, _ http: ParticipantConfiguration.HTTP, followsParent: Bool, logger: Logger,
+        work: @escaping @Sendable () async throws -> Void
+    ) async throws {
+        if followsParent { endWithStandardInput() }
+        let started = ContinuousClock.now
+        let working = Task { try await work() }
+        do {
+            try await Server.run(router, host: http.host, port: http.port, logger: logger) { port in
+                logger.notice("ready", metadata: [
+                    "address": "http://\(http.host):\(port)", "after": "\(started.duration(to: .now))",
+                ])
+            }
+        } catch {
+            working.cancel()
+            throw Failure.unavailable(
+                "http.port \(http.port) on \(http.host) cannot be listened on (\(error)). Is another program using it?")
+        }
+        working.cancel()
+        // Everything acknowledged is on disk, so an end in the middle of anything is like any crash: it is only not waited for for ever.
+        Thread.detachNewThread {
+            Thread.sleep(forTimeInterval: 5)
+            _exit(0)
+        }
+        try await working.value
+        logger.notice("stopped")
+    }
+
+    static func endWithStandardInput() {
+        Thread.detachNewThread {
+            var byte: UInt8 = 0
+            while read(0, &byte, 1) > 0 {}
+            kill(getpid(), SIGTERM)
+        }
+    }
+}

@@ -1,0 +1,100 @@
+import Foundation
+import WaslCatalogue
+import WaslModel
+import WaslSeal
+import WaslWeb
+
+/// Keys, passwords, registry and configurations of a `wasl dev`, made at its first start and kept.
+struct DevParticipants {
+    let layout: DevLayout
+    let schemas: String
+    let houses: [FactRow]
+    let agencies: [FactRow]
+    let catalogue: Catalogue
+
+    init(layout: DevLayout, schemas: String, houseCount: Int) throws {
+        self.layout = layout
+        self.schemas = schemas
+        let catalogue = try Catalogue(folder: schemas)
+        self.catalogue = catalogue
+        houses = Array(try FactRow.read(schemas + "/facts/houses.csv").prefix(houseCount))
+        agencies = try FactRow.read(schemas + "/facts/agencies.csv").filter { row in
+            ParticipantID(row.id).map { catalogue.agencies[$0] != nil } ?? false
+        }
+    }
+
+    var participantIDs: [String] { houses.map(\.id) + agencies.map(\.id) + ["ledger"] }
+
+    func make() throws {
+        try layout.makeFolders()
+        let root = try keys(layout.rootKeyFile)
+        try writePrivateFile(Array(root.signing.jwk.json.text.utf8), to: layout.rootPublicFile)
+        if !FileManager.default.fileExists(atPath: layout.tokenFile) {
+            try writePrivateFile(Array(digestText(randomBytes(32)).utf8), to: layout.tokenFile)
+        }
+        for id in participantIDs {
+            let file = "\(layout.passwordsFolder)/\(id).password"
+            if !FileManager.default.fileExists(atPath: file) {
+                try writePrivateFile(Array(digestText(randomBytes(32)).utf8), to: file)
+            }
+        }
+        if !FileManager.default.fileExists(atPath: layout.registryFile) {
+            try RegistryHolder.write(try registry(), to: layout.registryFile, rootKey: root.signing)
+        }
+    }
+
+    func holder() throws -> RegistryHolder {
+        try RegistryHolder(path: layout.registryFile, rootKey: try keys(layout.rootKeyFile).signing.jwk)
+    }
+
+    private func keys(_ path: String) throws -> KeyFile {
+        if !FileManager.default.fileExists(atPath: path) { try KeyFile().write(to: path) }
+        return try KeyFile(path: path)
+    }
+
+    private func registry() throws -> Registry {
+        let now = Program.now
+        // A day of slack, so that a clock that is put right does not make today's keys not yet valid.
+        let from = now.advanced(by: .seconds(-86_400))
+        let services = Dictionary(
+            uniqueKeysWithValues: Set(catalogue.all.map(\.id)).map { ($0, "simulated delegation, not a legal one") })
+        func participant(_ row: FactRow, _ role: Role) throws -> Registry.Participant {
+            let own = try keys(layout.keyFile(row.id))
+            var all = [
+                Registry.Key(jwk: own.signing.jwk, use: .signing, from: from),
+                Registry.Key(jwk: own.opening[0].jwk, use: .sealing, from: from),
+            ]
+            if role == .agency {
+                for number in 1...2 {
+                    let person = try keys(layout.personFile(row.id, number))
+                    all.append(
+                        Registry.Key(jwk: person.signing.jwk, use: .person, holder: "\(row.id)-agent-\(number)", from: from))
+                }
+            }
+            guard let id = ParticipantID(row.id) else { throw Failure.badInput("\(row.id): not a participant's identifier") }
+            return Registry.Participant(
+                id: id, role: role, names: row.names, governorate: row.governorate, isPlaceholder: row.isPlaceholder,
+                keys: all, services: role == .house ? services : services.filter { $0.key.agency == id })
+        }
+        let ledger = FactRow(
+            id: "ledger", names: LocalizedText(ar: "الدفتر المركزي", fr: "Registre central", en: "Central ledger"),
+            governorate: nil, isPlaceholder: false)
+        return try Registry(
+            version: 1, issued: now, expires: now.advanced(by: .seconds(365 * 86_400)),
+            participants: try houses.map { try participant($0, .house) } + agencies.map { try participant($0, .agency) }
+                + [try participant(ledger, .ledger)])
+    }
+
+    /// Writes a participant's configuration file.
+    func writeConfiguration(_ id: String, role: Role, port: Int, brokerPort: Int, endpoint: String?, logLevel: String) throws {
+        var lines = [
+            "data: \(layout.dataFolder(id))", "keys: \(layout.keyFile(id))", "registry: \(layout.registryFile)",
+            "root-key: \(layout.rootPublicFile)", "schemas: \(schemas)", "log-level: \(logLevel)", "broker:",
+            "  host: 127.0.0.1", "  port: \(brokerPort)", "  password-file: \(layout.passwordsFolder)/\(id).password",
+            "http:", "  port: \(port)", "  token-file: \(layout.tokenFile)",
+        ]
+        if role != .ledger { lines.insert("\(role.rawValue): \(id)", at: 0) }
+        if let endpoint { lines.append("endpoint: \(endpoint)") }
+        try writePrivateFile(Array((lines.joined(separator: "\n") + "\n").utf8), to: layout.configFile(id))
+    }
+}

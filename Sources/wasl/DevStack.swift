@@ -1,0 +1,163 @@
+import Foundation
+import Synchronization
+import WaslBroker
+import WaslModel
+import WaslWeb
+
+/// A broker, a ledger, workers, simulated agencies and houses as child processes, watched and started again when they end.
+final class DevStack: Sendable {
+    struct Options {
+        var houseCount = 34
+        var seed: UInt64 = 1
+        var faultRate = 1.0
+        var logLevel = "notice"
+    }
+
+    private struct Child {
+        let name: String
+        let arguments: [String]
+        var process: ChildProcess?
+    }
+
+    let layout: DevLayout
+    let participants: DevParticipants
+    let node: PrivateNode
+    let ports: [String: Int]
+    private let options: Options
+    private let children: Mutex<[Child]>
+    private let isStopping = Mutex(false)
+    /// Children hold the reading end as standard input: when this process ends, however it ends, they see it.
+    private let lifeline: Pipe
+
+    init(folder: String, schemas: String, options: Options) throws {
+        self.options = options
+        layout = DevLayout(folder: folder)
+        try layout.makeFolders()
+        participants = try DevParticipants(layout: layout, schemas: schemas, houseCount: options.houseCount)
+        try participants.make()
+        node = try PrivateNode(folder: layout.brokerFolder)
+        let names = participants.participantIDs + participants.agencies.map { "simulated-\($0.id)" }
+        ports = try layout.allotPorts(names)
+        lifeline = Pipe()
+        children = Mutex([])
+    }
+
+    var token: String {
+        get throws { try readSecret(layout.tokenFile) }
+    }
+
+    func address(_ name: String) -> String { "http://127.0.0.1:\(ports[name] ?? 0)" }
+
+    /// Starts everything and waits until every part is ready.
+    func start() async throws {
+        say("starting RabbitMQ on 127.0.0.1:\(node.amqpPort) …")
+        try await node.start()
+        try await applyTopology()
+        say("starting the ledger, \(participants.agencies.count) agencies and \(participants.houses.count) houses …")
+        try startChildren()
+        try await untilReady(timeout: .seconds(120))
+    }
+
+    private func applyTopology() async throws {
+        let topology = Topology(try participants.holder().registry)
+        var passwords: [String: String] = [:]
+        for id in participants.participantIDs { passwords[id] = try readSecret("\(layout.passwordsFolder)/\(id).password") }
+        try await node.management.apply(topology.definitions(passwords: passwords))
+    }
+
+    private func startChildren() throws {
+        var list: [Child] = []
+        let simulated = participants.agencies.flatMap { ["--agency", "\($0.id)=\(ports["simulated-\($0.id)"] ?? 0)"] }
+        list.append(
+            Child(
+                name: "simulated-agencies",
+                arguments: [
+                    "simulate", "agencies", "--log", layout.effectsFolder, "--seed", String(options.seed), "--fault-rate",
+                    String(options.faultRate), "--follow-parent",
+                ] + simulated))
+        func add(_ id: String, _ role: Role, endpoint: String? = nil) throws {
+            try participants.writeConfiguration(
+                id, role: role, port: ports[id] ?? 0, brokerPort: node.amqpPort, endpoint: endpoint, logLevel: options.logLevel)
+            list.append(
+                Child(name: id, arguments: [role.rawValue, "run", "--config", layout.configFile(id), "--follow-parent"]))
+        }
+        try add("ledger", .ledger)
+        for agency in participants.agencies { try add(agency.id, .agency, endpoint: address("simulated-\(agency.id)")) }
+        for house in participants.houses { try add(house.id, .house) }
+        for index in list.indices { list[index].process = try spawn(list[index].name, list[index].arguments) }
+        children.withLock { $0 = list }
+    }
+
+    private func spawn(_ name: String, _ arguments: [String]) throws -> ChildProcess {
+        try ChildProcess(
+            Program.path, arguments, environment: ["PATH": "/usr/bin:/bin", "HOME": layout.folder, "LANG": "C.UTF-8"],
+            output: "\(layout.logsFolder)/\(name).log", input: lifeline.fileHandleForReading.fileDescriptor)
+    }
+
+    private func untilReady(timeout: Duration) async throws {
+        let end = ContinuousClock.now + timeout
+        for id in participants.participantIDs {
+            while true {
+                if let (status, _) = try? await Program.http("GET", address(id) + "/readyz", timeout: .seconds(2)), status == 200 {
+                    break
+                }
+                restartEnded()
+                guard ContinuousClock.now < end else {
+                    throw Failure.unavailable("\(id) was not ready within \(timeout); see \(layout.logsFolder)/\(id).log")
+                }
+                try await Task.sleep(for: .milliseconds(100))
+            }
+        }
+    }
+
+    /// Starts again what has ended; a person may have killed it to see what happens.
+    func restartEnded() {
+        guard !isStopping.withLock({ $0 }) else { return }
+        if node.hasEnded {
+            say("the broker has ended: starting it again")
+            Task { [node] in
+                do { try await node.start() } catch { say("the broker does not start: \(error)") }
+            }
+        }
+        children.withLock { children in
+            for index in children.indices {
+                guard let status = children[index].process?.reap() else { continue }
+                say("\(children[index].name) has ended (status \(status)): starting it again")
+                children[index].process = try? spawn(children[index].name, children[index].arguments)
+            }
+        }
+    }
+
+    /// The resident memory of a child, in bytes.
+    func residentMemory(_ name: String) -> Int64? {
+        guard let id = processID(name), let text = try? String(contentsOfFile: "/proc/\(id)/status", encoding: .utf8),
+            let line = text.split(separator: "\n").first(where: { $0.hasPrefix("VmRSS:") }),
+            let kilobytes = line.split(separator: " ").dropFirst().first.flatMap({ Int64($0) })
+        else { return nil }
+        return kilobytes * 1024
+    }
+
+    /// The processor time that a child has used, in seconds.
+    func processorSeconds(_ processID: Int32) -> Double {
+        guard let text = try? String(contentsOfFile: "/proc/\(processID)/stat", encoding: .utf8), let end = text.lastIndex(of: ")")
+        else { return 0 }
+        let cells = text[text.index(after: end)...].split(separator: " ")
+        guard cells.count > 12, let user = Double(cells[11]), let system = Double(cells[12]) else { return 0 }
+        return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
+    }
+
+    func processID(_ name: String) -> Int32? { children.withLock { $0.first { $0.name == name }?.process?.processID } }
+    var brokerProcessID: Int32? { node.processID }
+
+    /// Stops everything, children first, then the broker and its name server.
+    func stop() {
+        isStopping.withLock { $0 = true }
+        let running = children.withLock { children in
+            defer { for index in children.indices { children[index].process = nil } }
+            return children.compactMap(\.process)
+        }
+        for process in running { process.signal(SIGTERM) }
+        for process in running { process.stop(grace: .seconds(7)) }
+        node.stop()
+    }
+}

@@ -1,0 +1,57 @@
+import ArgumentParser
+import WaslBroker
+import WaslCatalogue
+import WaslLedger
+import WaslModel
+
+struct LedgerCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "ledger", abstract: "The central ledger.", subcommands: [Run.self, Verify.self])
+
+    struct Run: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Runs the ledger: verifies, records and reconciles everything that is said.",
+            discussion: "Example: wasl ledger run --config /etc/wasl/ledger.yaml")
+
+        @Option(help: "The configuration file (YAML).") var config: String
+        @Flag(help: .hidden) var followParent = false
+
+        func run() async throws {
+            let settings = try ParticipantConfiguration(file: config, roleKey: nil)
+            var times = LedgerTimes()
+            if let group = try settings.settings.group("times") {
+                times.gapGrace = try group.duration("gap-grace") ?? times.gapGrace
+                times.notTaken = try group.duration("not-taken") ?? times.notTaken
+                times.undelivered = try group.duration("undelivered") ?? times.undelivered
+                times.orphan = try group.duration("orphan") ?? times.orphan
+                times.silent = try group.duration("silent") ?? times.silent
+                times.askPause = try group.duration("ask-pause") ?? times.askPause
+            }
+            try settings.settings.finish()
+            let logger = settings.logger("ledger")
+            let ledger = try Ledger(
+                Ledger.Parts(
+                    journalPath: settings.journalPath, headPath: settings.headFile, keys: settings.keys,
+                    registry: settings.registry, catalogue: try Catalogue(folder: settings.schemas), times: times,
+                    version: Wasl.version), broker: AMQPBroker(settings.broker, logger: logger), logger: logger)
+            let router = ledger.router(
+                token: settings.http.token, hosts: settings.http.hosts, description: try settings.description("ledger"))
+            try await Daemon.run(router, settings.http, followsParent: followParent, logger: logger) { await ledger.run() }
+        }
+    }
+
+    struct Verify: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Checks a ledger's file: every digest, every chain, every number. Changes nothing.",
+            discussion: "Example: wasl ledger verify --db /var/lib/wasl/ledger/journal.sqlite")
+
+        @Option(help: "The ledger's SQLite file.") var db: String
+        @Flag(help: "Print one JSON object.") var json = false
+
+        func run() throws {
+            let report = try LedgerVerification(path: db)
+            if json { print(report.json.text) } else { print(report.summary) }
+            if !report.problems.isEmpty { throw Failure.notAsItShouldBe("\(db): \(report.problems.count) problems") }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import ArgumentParser
+import Foundation
+import Hummingbird
+import Logging
+import WaslSimulation
+import WaslWeb
+
+struct SimulateCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "simulate", abstract: "Simulated agencies.", subcommands: [Agencies.self])
+
+    struct Agencies: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Runs simulated agencies as HTTP servers, each with its own log of what it did.",
+            discussion: "Example: wasl simulate agencies --agency steg=8201 --agency sonede=8202 --agency tt=8203 --log effects")
+
+        @Option(help: "An agency and its port, such as steg=8201; may be repeated.") var agency: [String]
+        @Option(help: "The folder of the effects logs.") var log: String
+        @Option(help: "Decides the faults.") var seed: UInt64 = 1
+        @Option(help: "How often calls fail: 1 is about 7 in 100, 0 never.") var faultRate = 1.0
+        @Option(help: "The longest usual latency in milliseconds.") var latencyMax: Int64 = 15
+        @Flag(help: .hidden) var followParent = false
+
+        func run() async throws {
+            if followParent { Daemon.endWithStandardInput() }
+            let plan = FaultPlan(seed: seed, rate: faultRate, latency: 0...max(0, latencyMax))
+            try FileManager.default.createDirectory(atPath: log, withIntermediateDirectories: true)
+            var logger = Logger(label: "simulated", factory: { StreamLogHandler.standardError(label: $0) })
+            logger.logLevel = .critical
+            try await withThrowingDiscardingTaskGroup { [logger] group in
+                for text in agency {
+                    let parts = text.split(separator: "=").map(String.init)
+                    guard parts.count == 2, let port = Int(parts[1]), let make = Agencies.known[parts[0]] else {
+                        throw Failure.usage("--agency \(text): expected NAME=PORT with one of \(Agencies.known.keys.sorted().joined(separator: ", "))")
+                    }
+                    let office = try SimulatedOffice(agency: parts[0], logPath: "\(log)/\(parts[0]).jsonl", plan: plan)
+                    let router = Router(context: BasicRequestContext.self)
+                    make(office).addRoutes(to: router)
+                    // Switched at run time: what every call meets from now on.
+                    router.post("/_simulation/fault/:fault") { _, context in
+                        let name = context.parameters.get("fault") ?? ""
+                        let fault = FaultPlan.Fault(rawValue: name)
+                        guard fault != nil || name == "none" else { return HTTPResponse.Status.badRequest }
+                        office.force(fault)
+                        return HTTPResponse.Status.ok
+                    }
+                    group.addTask { try await Server.run(router, host: "127.0.0.1", port: port, logger: logger) { _ in } }
+                }
+            }
+        }
+
+        private static let known: [String: @Sendable (SimulatedOffice) -> any SimulatedAgency] = [
+            SimulatedSteg.id: { SimulatedSteg($0) }, SimulatedSonede.id: { SimulatedSonede($0) },
+            SimulatedTT.id: { SimulatedTT($0) },
+        ]
+    }
+}
