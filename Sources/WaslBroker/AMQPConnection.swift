@@ -82,7 +82,8 @@ final class AMQPConnection {
     }
 
     func consume(_ queues: [String], prefetch: Int) throws {
-        amqp_basic_qos(state, 1, 0, UInt16(clamping: prefetch), 1)
+        // Per consumer: quorum queues know no limit for a whole channel.
+        amqp_basic_qos(state, 1, 0, UInt16(clamping: prefetch), 0)
         try AMQPConnection.check(amqp_get_rpc_reply(state), "basic.qos")
         for queue in queues { try AMQPConnection.check(wasl_consume(state, queue), "basic.consume \(queue)") }
     }
