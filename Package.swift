@@ -79,5 +79,36 @@ let package = Package(
                 "WaslLedger", "WaslWeb", "WaslSimulation", arguments, httpClient, hummingbird, logging,
             ],
             swiftSettings: strict),
+        .target(
+            name: "TestSupport", dependencies: ["WaslModel", "WaslSeal", "WaslCatalogue", "WaslJournal"],
+            path: "Tests/TestSupport", swiftSettings: strict),
+        .testTarget(name: "ArchitectureTests", swiftSettings: strict),
+        .testTarget(name: "WaslModelTests", dependencies: ["WaslModel"], swiftSettings: strict),
+        .testTarget(name: "JSONSchemaTests", dependencies: ["JSONSchema", "WaslModel"], swiftSettings: strict),
+        .testTarget(name: "WaslSealTests", dependencies: ["WaslSeal", "TestSupport", crypto], swiftSettings: strict),
+        .testTarget(name: "WaslCatalogueTests", dependencies: ["WaslCatalogue", "TestSupport", "wasl"], swiftSettings: strict),
+        .testTarget(
+            name: "WaslJournalTests", dependencies: ["WaslJournal", "WaslSimulation", "TestSupport", grdb], swiftSettings: strict),
+        .testTarget(
+            name: "WaslBrokerTests", dependencies: ["WaslBroker", "WaslJournal", "WaslSimulation", "TestSupport"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "WaslHouseTests",
+            dependencies: [
+                "WaslHouse", "WaslWeb", "WaslSimulation", "TestSupport", hummingbird,
+                .product(name: "HummingbirdTesting", package: "hummingbird"),
+            ], swiftSettings: strict),
+        .testTarget(
+            name: "WaslAgencyTests", dependencies: ["WaslAgency", "WaslSimulation", "TestSupport", grdb],
+            swiftSettings: strict),
+        .testTarget(
+            name: "WaslLedgerTests", dependencies: ["WaslLedger", "WaslSimulation", "TestSupport", grdb],
+            swiftSettings: strict),
+        .testTarget(
+            name: "RoadTests",
+            dependencies: [
+                "WaslHouse", "WaslAgency", "WaslLedger", "WaslSimulation", "WaslBroker", "WaslWeb", "TestSupport", "wasl", hummingbird,
+                grdb,
+            ], swiftSettings: strict),
     ]
 )

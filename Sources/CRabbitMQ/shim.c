@@ -54,6 +54,7 @@ static void flatten(const amqp_frame_t *frame, wasl_frame *out) {
             out->redelivered = delivery->redelivered;
             out->exchange = delivery->exchange;
             out->routing_key = delivery->routing_key;
+            out->consumer_tag = delivery->consumer_tag;
             break;
         }
         case WASL_FRAME_BLOCKED: {
@@ -184,7 +185,8 @@ amqp_bytes_t wasl_reply_text(amqp_rpc_reply_t reply) {
 }
 
 amqp_rpc_reply_t wasl_consume(amqp_connection_state_t connection, const char *queue) {
-    amqp_basic_consume(connection, 1, amqp_cstring_bytes(queue), amqp_empty_bytes, 0, 0, 0, amqp_empty_table);
+    amqp_basic_consume(
+        connection, 1, amqp_cstring_bytes(queue), amqp_cstring_bytes(queue), 0, 0, 0, amqp_empty_table);
     return amqp_get_rpc_reply(connection);
 }
 

@@ -56,14 +56,62 @@ let keywords: [String: KeywordCompiler] = [
             }
         }
     },
-    "minItems": { try bound($0, $2, .tooShort) { $0.array.map { Double($0.count) } } holds: { $0 >= $1 } },
-    "maxItems": { try bound($0, $2, .tooLong) { $0.array.map { Double($0.count) } } holds: { $0 <= $1 } },
-    "minLength": { try bound($0, $2, .tooShort) { $0.string.map { Double($0.unicodeScalars.count) } } holds: { $0 >= $1 } },
-    "maxLength": { try bound($0, $2, .tooLong) { $0.string.map { Double($0.unicodeScalars.count) } } holds: { $0 <= $1 } },
-    "minimum": { try bound($0, $2, .tooSmall) { $0.double } holds: { $0 >= $1 } },
-    "maximum": { try bound($0, $2, .tooLarge) { $0.double } holds: { $0 <= $1 } },
-    "exclusiveMinimum": { try bound($0, $2, .tooSmall) { $0.double } holds: { $0 > $1 } },
-    "exclusiveMaximum": { try bound($0, $2, .tooLarge) { $0.double } holds: { $0 < $1 } },
+    "minItems": {
+        try bound($0, $2, .tooShort) {
+            $0.array.map { Double($0.count) }
+        } holds: {
+            $0 >= $1
+        }
+    },
+    "maxItems": {
+        try bound($0, $2, .tooLong) {
+            $0.array.map { Double($0.count) }
+        } holds: {
+            $0 <= $1
+        }
+    },
+    "minLength": {
+        try bound($0, $2, .tooShort) {
+            $0.string.map { Double($0.unicodeScalars.count) }
+        } holds: {
+            $0 >= $1
+        }
+    },
+    "maxLength": {
+        try bound($0, $2, .tooLong) {
+            $0.string.map { Double($0.unicodeScalars.count) }
+        } holds: {
+            $0 <= $1
+        }
+    },
+    "minimum": {
+        try bound($0, $2, .tooSmall) {
+            $0.double
+        } holds: {
+            $0 >= $1
+        }
+    },
+    "maximum": {
+        try bound($0, $2, .tooLarge) {
+            $0.double
+        } holds: {
+            $0 <= $1
+        }
+    },
+    "exclusiveMinimum": {
+        try bound($0, $2, .tooSmall) {
+            $0.double
+        } holds: {
+            $0 > $1
+        }
+    },
+    "exclusiveMaximum": {
+        try bound($0, $2, .tooLarge) {
+            $0.double
+        } holds: {
+            $0 < $1
+        }
+    },
     "pattern": { value, _, place in
         guard let pattern = value.string, let expression = try? NSRegularExpression(pattern: pattern) else {
             throw SchemaError(location: place, reason: "expected a regular expression")

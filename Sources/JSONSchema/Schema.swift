@@ -51,11 +51,14 @@ struct SchemaNode: Sendable {
 
     init(_ json: JSON, at location: String) throws(SchemaError) {
         if case .bool(let isAllowed) = json {
-            checks = isAllowed ? [] : [
-                Check(location: location) { _, at, location, violations in
-                    violations.append(Violation(at, location, .notAllowed))
-                }
-            ]
+            checks =
+                isAllowed
+                ? []
+                : [
+                    Check(location: location) { _, at, location, violations in
+                        violations.append(Violation(at, location, .notAllowed))
+                    }
+                ]
             return
         }
         guard case .object(let object) = json else {

@@ -91,14 +91,16 @@ extension AgencyWorker {
         return .json(["status": "resolved"])
     }
 
-    private func record(
+    func record(
         _ resolution: Resolution, _ text: String, _ signatures: [String], _ holders: [String], _ evidence: [UInt8]
     ) async throws {
-        guard let job = try await journal.read({ db in
-            try Row.fetchOne(
-                db, sql: "SELECT \(Job.columns) FROM job WHERE subject = ?", arguments: [resolution.request.text]
-            ).map(Job.init)
-        }) else { throw Problem.noSuchJob }
+        guard
+            let job = try await journal.read({ db in
+                try Row.fetchOne(
+                    db, sql: "SELECT \(Job.columns) FROM job WHERE subject = ?", arguments: [resolution.request.text]
+                ).map(Job.init)
+            })
+        else { throw Problem.noSuchJob }
         if resolution.status == .completed, let service = parts.catalogue.service(job.service, version: job.contract),
             !service.outcome.validate(.object(resolution.fields)).isEmpty
         {
@@ -112,7 +114,9 @@ extension AgencyWorker {
         ]
         var fields = resolution.fields
         if resolution.status != .completed {
-            fields["reason"] = ["code": "resolved", "ar": .string(resolution.note), "fr": .string(resolution.note), "en": .string(resolution.note)]
+            fields["reason"] = [
+                "code": "resolved", "ar": .string(resolution.note), "fr": .string(resolution.note), "en": .string(resolution.note),
+            ]
         }
         let outcome = try seal(job, resolution.status, fields, visible)
         let decision = Decision.conclude(resolution.status, fields)

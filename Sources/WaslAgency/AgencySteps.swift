@@ -47,9 +47,10 @@ struct AgencySteps: Sendable {
             let expiry = envelope.expiry, let sealed = envelope.data["sealed"]?.string
         else { preconditionFailure("checked before: see AgencyDeliveries") }
         let db = transaction.db
-        let isKnown = try Bool.fetchOne(
-            db.cachedStatement(sql: "SELECT 1 FROM job WHERE source = ? AND subject = ?"),
-            arguments: [envelope.source.description, subject.text]) ?? false
+        let isKnown =
+            try Bool.fetchOne(
+                db.cachedStatement(sql: "SELECT 1 FROM job WHERE source = ? AND subject = ?"),
+                arguments: [envelope.source.description, subject.text]) ?? false
         if isKnown {
             try transaction.quarantine(delivery, reason: "subject: this request is known under another message")
             return nil

@@ -14,7 +14,7 @@ final class AMQPConnection {
     /// - Throws: ``BrokerError``
     init(_ configuration: BrokerConfiguration, name: String) throws {
         guard let state = amqp_new_connection() else { throw BrokerError(.unreachable, "out of memory") }
-        user = configuration.user
+        user = configuration.messageUser
         do {
             try AMQPConnection.open(state, configuration, name: name)
         } catch {

@@ -32,6 +32,7 @@ private final class ConsumerDriver: ConnectionDriver, MailHolder, @unchecked Sen
     private struct Partial {
         let number: UInt64
         let isRedelivered: Bool
+        let queue: String
         let exchange: String
         let routingKey: String
         var messageID = ""
@@ -85,7 +86,8 @@ private final class ConsumerDriver: ConnectionDriver, MailHolder, @unchecked Sen
         switch frame.kind {
         case WASL_FRAME_DELIVER:
             partial = Partial(
-                number: frame.delivery_tag, isRedelivered: frame.redelivered, exchange: string(frame.exchange),
+                number: frame.delivery_tag, isRedelivered: frame.redelivered, queue: string(frame.consumer_tag),
+                exchange: string(frame.exchange),
                 routingKey: string(frame.routing_key))
         case WASL_FRAME_HEADER:
             guard let properties = frame.properties else { return }
@@ -111,7 +113,7 @@ private final class ConsumerDriver: ConnectionDriver, MailHolder, @unchecked Sen
         partial = nil
         deliveries.append(
             Delivery(
-                tag: DeliveryTag(generation: generation, number: whole.number), exchange: whole.exchange,
+                tag: DeliveryTag(generation: generation, number: whole.number), queue: whole.queue, exchange: whole.exchange,
                 routingKey: whole.routingKey, isRedelivered: whole.isRedelivered, messageID: whole.messageID,
                 contentType: whole.contentType, signature: whole.signature, body: whole.body))
     }

@@ -18,8 +18,10 @@ public struct BrokerConfiguration: Sendable {
     public var host: String
     public var port: Int
     public var virtualHost = "wasl"
-    /// The participant's identifier: `user_id` of every message, which the broker checks.
+    /// The participant's identifier, with which it logs in.
     public var user: String
+    /// `user_id` of every message: the participant's identifier too, which the broker checks.
+    public var messageUser: String
     public var password: String
     public var tls: TLS?
     public var heartbeat: Duration = .seconds(10)
@@ -34,6 +36,7 @@ public struct BrokerConfiguration: Sendable {
         self.host = host
         self.port = port
         self.user = user
+        messageUser = user
         self.password = password
         self.tls = tls
     }

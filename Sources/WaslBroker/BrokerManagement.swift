@@ -14,13 +14,13 @@ public struct BrokerManagement: Sendable {
         authorization = "Basic " + base64(Array("\(user):\(password)".utf8))
     }
 
-    public func apply(_ definitions: JSON) async throws { _ = try await call(.POST, "/api/definitions", body: definitions) }
+    public func apply(_ definitions: JSON) async throws { _ = try await call(.post, "/api/definitions", body: definitions) }
 
-    public func definitions() async throws -> JSON { try await call(.GET, "/api/definitions") }
+    public func definitions() async throws -> JSON { try await call(.get, "/api/definitions") }
 
     /// Any other call, for tests that purge and delete.
     @discardableResult
-    public func call(_ method: HTTPMethod, _ path: String, body: JSON? = nil) async throws -> JSON {
+    public func call(_ method: Method, _ path: String, body: JSON? = nil) async throws -> JSON {
         var request = HTTPClientRequest(url: address + path)
         request.method = .RAW(value: method.rawValue)
         request.headers.add(name: "authorization", value: authorization)
@@ -42,7 +42,12 @@ public struct BrokerManagement: Sendable {
         return answer.readableBytes == 0 ? .null : try JSON.parse(Array(answer.readableBytesView))
     }
 
-    public enum HTTPMethod: String, Sendable { case GET, POST, PUT, DELETE }
+    public enum Method: String, Sendable {
+        case get = "GET"
+        case post = "POST"
+        case put = "PUT"
+        case delete = "DELETE"
+    }
 }
 
 func base64(_ bytes: [UInt8]) -> String { Data(bytes).base64EncodedString() }

@@ -86,6 +86,8 @@ final class ConnectionThread: Sendable {
                 try driver.opened(connection)
                 failures = 0
                 try serve(connection, watch)
+                // What was left in the mailbox before the close still goes out: an acknowledgement above all.
+                _ = try driver.work(connection)
                 connection.close()
             } catch {
                 driver.lost(reason: "\(error)")

@@ -25,18 +25,29 @@ public struct Topology: Sendable {
         public let write: String
     }
 
+    /// Which part of the topology a broker holds: all of it, or with federation one side.
+    public enum Part: String, Sendable, CaseIterable {
+        case whole
+        /// A regional broker: the houses and their queues.
+        case houses
+        /// The center beside regional brokers: agencies and ledger.
+        case center
+    }
+
     public let queues: [String]
     public let bindings: [Binding]
     public let permissions: [Permission]
     public let topicPermissions: [TopicPermission]
 
-    public init(_ registry: Registry) {
-        let houses = registry.participants(.house).map(\.id.text)
-        let agencies = registry.participants(.agency).map(\.id.text)
-        let all = houses + agencies + [ParticipantID.ledger.text]
+    public init(_ registry: Registry, part: Part = .whole) {
+        let hasCenter = part != .houses
+        let known = registry.participants(.house).map(\.id.text)
+        let houses = part == .center ? [] : known
+        let agencies = hasCenter ? registry.participants(.agency).map(\.id.text) : []
+        let all = houses + agencies + (hasCenter ? [ParticipantID.ledger.text] : [])
         queues =
             agencies.map { "agency.\($0)" } + houses.map { "house.\($0)" } + all.map { "control.\($0)" }
-            + ["ledger", "unroutable", "dead"]
+            + (hasCenter ? ["ledger", "unroutable", "dead"] : [])
 
         var bindings: [Binding] = []
         func bind(_ exchange: Exchange, _ queue: String, _ key: String) {
@@ -47,14 +58,14 @@ public struct Topology: Sendable {
             // Not a plain `#`: that would make every message routable and hide what no participant takes.
             bind(.requests, "ledger", "\(id).#")
         }
-        for id in houses {
-            bind(.outcomes, "house.\(id)", "\(id).#")
-            bind(.outcomes, "ledger", "\(id).#")
-        }
+        for id in houses { bind(.outcomes, "house.\(id)", "\(id).#") }
         for id in all { bind(.control, "control.\(id)", "\(id).#") }
-        bind(.receipts, "ledger", "#")
-        bind(.unroutable, "unroutable", "")
-        bind(.dead, "dead", "#")
+        if hasCenter {
+            for id in known { bind(.outcomes, "ledger", "\(id).#") }
+            bind(.receipts, "ledger", "#")
+            bind(.unroutable, "unroutable", "")
+            bind(.dead, "dead", "#")
+        }
         self.bindings = bindings
 
         // A suspended participant keeps its queues, so that nothing meant for it is lost, and loses its voice.
@@ -62,7 +73,7 @@ public struct Topology: Sendable {
         var permissions: [Permission] = []
         var topics: [TopicPermission] = []
         func allow(_ id: String, writes: [Exchange: String], reads: [String]) {
-            guard active.contains(id) else { return }
+            guard active.contains(id), all.contains(id) else { return }
             permissions.append(
                 Permission(
                     user: id, write: Topology.anyOf(writes.keys.map(\.rawValue).sorted()), read: Topology.anyOf(reads)))

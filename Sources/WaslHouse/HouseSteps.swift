@@ -82,8 +82,9 @@ struct HouseSteps: Sendable {
     }
 
     private func receipt(of request: RequestID, _ db: Database) throws -> Receipt {
-        guard let row = try Row.fetchOne(
-            db, sql: "SELECT receipt, receipt_signature FROM request WHERE id = ?", arguments: [request.text])
+        guard
+            let row = try Row.fetchOne(
+                db, sql: "SELECT receipt, receipt_signature FROM request WHERE id = ?", arguments: [request.text])
         else { preconditionFailure("an idempotency key without its request") }
         return Receipt(request: request, text: row[0], signature: row[1], isRepeated: true)
     }
@@ -114,9 +115,10 @@ struct HouseSteps: Sendable {
 
     private func deliveredEntry(_ envelope: Envelope, _ db: Database) throws -> JSON? {
         guard let subject = envelope.subject else { return nil }
-        let isKnown = try Bool.fetchOne(
-            db.cachedStatement(sql: "SELECT 1 FROM outcome WHERE request = ? AND id = ?"),
-            arguments: [subject.text, envelope.id]) ?? false
+        let isKnown =
+            try Bool.fetchOne(
+                db.cachedStatement(sql: "SELECT 1 FROM outcome WHERE request = ? AND id = ?"),
+                arguments: [subject.text, envelope.id]) ?? false
         return isKnown ? ["id": .string(envelope.id), "subject": .string(subject.text)] : nil
     }
 

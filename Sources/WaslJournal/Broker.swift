@@ -85,6 +85,9 @@ public struct DeliveryTag: Sendable, Hashable {
 /// One message that arrived, as the broker handed it over: nothing in it is trusted yet.
 public struct Delivery: Sendable, Hashable {
     public let tag: DeliveryTag
+    /// The queue that it came from.
+    public let queue: String
+    /// Where it was published; by a dead-letter exchange, that one.
     public let exchange: String
     public let routingKey: String
     public let isRedelivered: Bool
@@ -95,10 +98,11 @@ public struct Delivery: Sendable, Hashable {
     public let body: [UInt8]
 
     public init(
-        tag: DeliveryTag, exchange: String, routingKey: String, isRedelivered: Bool, messageID: String,
+        tag: DeliveryTag, queue: String, exchange: String, routingKey: String, isRedelivered: Bool, messageID: String,
         contentType: String, signature: String?, body: [UInt8]
     ) {
         self.tag = tag
+        self.queue = queue
         self.exchange = exchange
         self.routingKey = routingKey
         self.isRedelivered = isRedelivered

@@ -74,9 +74,9 @@ public struct DeliveryCheck: Sendable {
         guard let route = Route(envelope) else {
             throw EnvelopeError(attribute: "recipient", reason: "recipient or service missing on a \(envelope.type.rawValue)")
         }
-        // What came by the alternate or dead-letter exchange carries the key of its first exchange.
-        let isDetour = delivery.exchange == Exchange.unroutable.rawValue || delivery.exchange == Exchange.dead.rawValue
-        guard delivery.routingKey == route.key, isDetour || delivery.exchange == route.exchange.rawValue else {
+        // A dead letter keeps its routing key but not its exchange.
+        let isDead = delivery.exchange == Exchange.dead.rawValue
+        guard delivery.routingKey == route.key, isDead || delivery.exchange == route.exchange.rawValue else {
             throw EnvelopeError(attribute: "routing_key", reason: "expected \(route.exchange.rawValue) by \(route.key)")
         }
     }

@@ -158,9 +158,11 @@ public final class Journal: @unchecked Sendable {
         guard let error = error as? DatabaseError else { return }
         switch error.resultCode {
         case .SQLITE_IOERR, .SQLITE_CORRUPT, .SQLITE_NOTADB:
-            logger.critical("the journal's disk failed: stopping at once, nothing uncommitted was acknowledged", metadata: [
-                "error": "\(error)", "remedy": "check the disk, then start again; see Docs/operate/recovery.md",
-            ])
+            logger.critical(
+                "the journal's disk failed: stopping at once, nothing uncommitted was acknowledged",
+                metadata: [
+                    "error": "\(error)", "remedy": "check the disk, then start again; see Docs/operate/recovery.md",
+                ])
             _exit(74)
         default: return
         }

@@ -42,7 +42,7 @@ public final class JournalStore {
     public private(set) var confirmedThrough: Int64
     private let salt: [UInt8]
     private let headFile: HeadFile?
-    private let lockDescriptor: Int32
+    private let lock: JournalLock?
 
     /// Opens or creates a journal.
     ///
@@ -59,14 +59,15 @@ public final class JournalStore {
         self.identity = identity
         self.environment = environment
         let isNew = path.map { !FileManager.default.fileExists(atPath: $0) } ?? true
-        lockDescriptor = try path.map(JournalStore.lock) ?? -1
+        lock = try path.map { try JournalLock($0) }
         var migrator = DatabaseMigrator()
         JournalSchema.register(in: &migrator)
         migrations(&migrator)
         do {
             writer = try JournalStore.openDatabase(path: path)
+            // Before anything is written: what is found damaged stays as it was found.
+            if !isNew { try JournalStore.checkQuickly(writer, path: path) }
             try migrator.migrate(writer)
-            try JournalStore.checkQuickly(writer, path: path)
         } catch let error as DatabaseError where path != nil && error.resultCode != .SQLITE_CANTOPEN {
             throw JournalError(
                 .damaged, "\(path ?? ""): the journal file is damaged (\(error.message ?? "unreadable"))",
@@ -88,23 +89,6 @@ public final class JournalStore {
         } else if let reopenReason {
             try openEpoch(previous: head, reason: reopenReason)
         }
-    }
-
-    deinit { if lockDescriptor >= 0 { close(lockDescriptor) } }
-
-    private static func lock(_ path: String) throws -> Int32 {
-        let descriptor = open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
-        guard descriptor >= 0 else {
-            throw JournalError(
-                .locked, "\(path).lock: cannot be opened (\(String(cString: strerror(errno))))",
-                remedy: "Check that the folder exists and belongs to this user")
-        }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            close(descriptor)
-            throw JournalError(
-                .locked, "\(path): another process holds this journal", remedy: "Stop it first: one journal, one process")
-        }
-        return descriptor
     }
 
     private static func openDatabase(path: String?) throws -> any DatabaseWriter {
@@ -129,7 +113,8 @@ public final class JournalStore {
                 let result = try String.fetchOne(db, sql: "PRAGMA quick_check(1)") ?? "no answer"
                 if result != "ok" { return result }
             }
-            return try chainDamage(db, last: 200)
+            // A crash in the very first start may have left a file without tables.
+            return try db.tableExists("outbox") ? chainDamage(db, last: 200) : nil
         }
         if let damage {
             throw JournalError(
@@ -297,7 +282,9 @@ public final class JournalStore {
 
 extension JournalStore {
     /// Outbox messages after a number, in order. Bytes that do not match their recorded hash never leave the house.
-    static func messages(_ db: Database, where condition: String, _ arguments: StatementArguments) throws
+    static func messages(
+        _ db: Database, where condition: String, _ arguments: StatementArguments
+    ) throws
         -> [OutboundMessage]
     {
         let rows = try Row.fetchCursor(

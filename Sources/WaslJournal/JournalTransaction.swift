@@ -19,7 +19,8 @@ public struct Draft: Sendable {
     public var time: Timestamp?
 
     public init(
-        type: MessageType, subject: RequestID? = nil, recipient: ParticipantID? = nil, service: ServiceID? = nil, contract: Int64? = nil, causationID: String? = nil,
+        type: MessageType, subject: RequestID? = nil, recipient: ParticipantID? = nil, service: ServiceID? = nil, contract: Int64? = nil,
+        causationID: String? = nil,
         expiry: Timestamp? = nil, id: String? = nil, time: Timestamp? = nil, data: JSONObject
     ) {
         self.type = type

@@ -49,7 +49,8 @@ extension Ledger {
         guard ["open", "cleared", "all"].contains(state), kind.map({ FindingClass(rawValue: $0) != nil }) ?? true else {
             throw Problem(
                 .badRequest, "query", LocalizedText(ar: "طلب غير صالح", fr: "Requête invalide", en: "Invalid query"),
-                detail: "`state` is open, cleared or all; `class` is one of \(FindingClass.allCases.map(\.rawValue).joined(separator: ", ")).")
+                detail:
+                    "`state` is open, cleared or all; `class` is one of \(FindingClass.allCases.map(\.rawValue).joined(separator: ", ")).")
         }
         let after = query["after"].flatMap { Int64($0) } ?? 0
         let limit = min(max(query["limit"].flatMap { Int($0) } ?? 100, 1), 1000)

@@ -12,9 +12,9 @@ enum Way: Sendable, Hashable {
     case dead
 
     init(_ delivery: Delivery) {
-        switch delivery.exchange {
-        case Exchange.unroutable.rawValue: self = .unroutable
-        case Exchange.dead.rawValue: self = .dead
+        switch delivery.queue {
+        case "unroutable": self = .unroutable
+        case "dead": self = .dead
         default: self = .copy
         }
     }

@@ -68,10 +68,11 @@ extension LedgerSteps {
             return
         }
         try ensure(subject, transaction)
-        guard let row = try Row.fetchOne(
-            transaction.db.cachedStatement(
-                sql: "SELECT status, revision, is_terminal, agency FROM request WHERE subject = ?"),
-            arguments: [subject.text])
+        guard
+            let row = try Row.fetchOne(
+                transaction.db.cachedStatement(
+                    sql: "SELECT status, revision, is_terminal, agency FROM request WHERE subject = ?"),
+                arguments: [subject.text])
         else { return }
         let (known, isTerminal): (String?, Bool) = (row[0], row[2])
         if isTerminal, status.isTerminal, known != status.rawValue {

@@ -54,7 +54,9 @@ extension LedgerSteps {
         }
     }
 
-    private func missingRanges(_ epoch: String, after through: Int64, to newest: Int64, _ db: Database) throws
+    private func missingRanges(
+        _ epoch: String, after through: Int64, to newest: Int64, _ db: Database
+    ) throws
         -> [(Int64, Int64)]
     {
         let present = try Row.fetchCursor(

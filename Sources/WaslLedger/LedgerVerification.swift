@@ -43,7 +43,9 @@ public struct LedgerVerification: Sendable {
             }
             if number != count { problem("expected number \(count)") }
             count = number
-            if let before = row["before"] as String?, before != row["chain"] as String? { problem("is not chained to the entry before in its lane") }
+            if let before = row["before"] as String?, before != row["chain"] as String? {
+                problem("is not chained to the entry before in its lane")
+            }
             // Evidence may have been erased at its term; the entry stands by its digest.
             guard let body = row["body"] as Data? else { continue }
             let bytes = [UInt8](body)
@@ -73,7 +75,9 @@ public struct LedgerVerification: Sendable {
         for row in rows where problems.count < problemsMax {
             let (through, present): (Int64, Int64) = (row["through"], row["present"])
             if present != through { problems.append("lane \(row["epoch"] as String): says whole through \(through), holds \(present)") }
-            if row["newest"] as Int64 != row["seen"] as Int64 { problems.append("lane \(row["epoch"] as String): its newest number is wrong") }
+            if row["newest"] as Int64 != row["seen"] as Int64 {
+                problems.append("lane \(row["epoch"] as String): its newest number is wrong")
+            }
         }
         return Int64(rows.count)
     }

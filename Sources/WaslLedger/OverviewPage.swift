@@ -51,7 +51,8 @@ struct OverviewPage {
         let rows = overview.byStatus.sorted { $0.value > $1.value }.map { status, count in
             [escape(OverviewPage.statusNames[status].map(language.pick) ?? status), language.number(count)]
         }
-        return table(say("المطالب حسب الحالة", "Demandes par état", "Requests by state"),
+        return table(
+            say("المطالب حسب الحالة", "Demandes par état", "Requests by state"),
             [say("الحالة", "État", "State"), say("العدد", "Nombre", "Count")], rows)
     }
 

@@ -76,8 +76,9 @@ public struct UUIDv7: Sendable, Hashable {
     public init(at time: Timestamp, using generator: inout some RandomNumberGenerator) {
         let high = UInt64(bitPattern: time.milliseconds) << 16 | 0x7000 | generator.next() & 0x0FFF
         let low = 0x8000_0000_0000_0000 | generator.next() & 0x3FFF_FFFF_FFFF_FFFF
-        let digits = hexText((0..<8).map { UInt8(truncatingIfNeeded: high >> (56 - 8 * $0)) }
-            + (0..<8).map { UInt8(truncatingIfNeeded: low >> (56 - 8 * $0)) })
+        let digits = hexText(
+            (0..<8).map { UInt8(truncatingIfNeeded: high >> (56 - 8 * $0)) }
+                + (0..<8).map { UInt8(truncatingIfNeeded: low >> (56 - 8 * $0)) })
         var output: [UInt8] = []
         output.reserveCapacity(36)
         for (index, digit) in digits.utf8.enumerated() {

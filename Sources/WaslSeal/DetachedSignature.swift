@@ -20,10 +20,15 @@ public enum DetachedSignature {
             Array(#"{"alg":"Ed25519","b64":false,"crit":["b64"],"kid":"\#(keyID)","typ":"\#(kind.rawValue)"}"#.utf8))
     }
 
+    /// What is signed where `b64` is false (RFC 7797 section 3): the header, a point, the payload as it is.
+    static func signingInput(header: String, payload: [UInt8]) -> [UInt8] {
+        Array(header.utf8) + [UInt8(ascii: ".")] + payload
+    }
+
     /// Signs exact bytes. Returns `<header>..<signature>`.
     public static func sign(_ payload: [UInt8], as kind: Kind, with key: SigningKey) throws -> String {
         let header = header(kind: kind, keyID: key.id)
-        let signature = try key.sign(Array(header.utf8) + [UInt8(ascii: ".")] + payload)
+        let signature = try key.sign(signingInput(header: header, payload: payload))
         return header + ".." + Base64URL.encode(signature)
     }
 
@@ -38,7 +43,7 @@ public enum DetachedSignature {
         key: (_ keyID: String) throws(SealError) -> VerificationKey
     ) throws(SealError) -> String {
         let (headerText, keyID, signature) = try read(compact, as: kind)
-        guard try key(keyID).isValid(signature: signature, of: Array(headerText.utf8) + [UInt8(ascii: ".")] + payload)
+        guard try key(keyID).isValid(signature: signature, of: signingInput(header: headerText, payload: payload))
         else { throw SealError(.badSignature, "the signature does not match the bytes") }
         return keyID
     }

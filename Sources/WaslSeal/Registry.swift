@@ -103,7 +103,9 @@ public struct Registry: Sendable {
     /// The key with which a participant signed at that time.
     ///
     /// - Throws: ``SealError`` naming why that key does not speak for the participant.
-    public func verificationKey(_ keyID: String, of participant: ParticipantID, at time: Timestamp) throws(SealError)
+    public func verificationKey(
+        _ keyID: String, of participant: ParticipantID, at time: Timestamp
+    ) throws(SealError)
         -> VerificationKey
     {
         guard let entry = verificationKeys[keyID], entry.participant == participant, entry.key.use == .signing else {
@@ -116,7 +118,9 @@ public struct Registry: Sendable {
     }
 
     /// The key of a person who acts for a participant, and the person's name in the registry.
-    public func personalKey(_ keyID: String, of participant: ParticipantID, at time: Timestamp) throws(SealError)
+    public func personalKey(
+        _ keyID: String, of participant: ParticipantID, at time: Timestamp
+    ) throws(SealError)
         -> (holder: String, key: VerificationKey)
     {
         guard let entry = verificationKeys[keyID], entry.participant == participant, entry.key.use == .person,

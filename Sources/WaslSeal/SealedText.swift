@@ -84,15 +84,19 @@ public enum SealedText {
 
     private static func agree(
         _ own: Curve25519.KeyAgreement.PrivateKey, _ other: Curve25519.KeyAgreement.PublicKey, apu: [UInt8], apv: [UInt8]
-    ) throws -> SymmetricKey {
-        guard let shared = try? own.sharedSecretFromKeyAgreement(with: other) else {
-            throw SealError(.headerRefused, "epk: a point of small order")
-        }
-        let secret = shared.withUnsafeBytes { Array($0) }
-        // RFC 7748 section 6.1: an all-zero secret means that the other's point adds nothing; RFC 8037 section 5 has us refuse it.
-        guard secret.contains(where: { $0 != 0 }) else { throw SealError(.headerRefused, "epk: an all-zero shared secret") }
-        return SymmetricKey(
-            data: concatKDF(secret: secret, algorithm: "A256GCM", keyBytes: 32, apu: apu, apv: apv))
+    ) throws(SealError) -> SymmetricKey {
+        let secret = try sharedSecret(own, other)
+        return SymmetricKey(data: concatKDF(secret: secret, algorithm: "A256GCM", keyBytes: 32, apu: apu, apv: apv))
+    }
+
+    /// X25519 (RFC 7748 section 6.1). An all-zero secret means that the other's point adds nothing; RFC 8037 section 5 has us refuse it.
+    static func sharedSecret(
+        _ own: Curve25519.KeyAgreement.PrivateKey, _ other: Curve25519.KeyAgreement.PublicKey
+    ) throws(SealError) -> [UInt8] {
+        guard let shared = try? own.sharedSecretFromKeyAgreement(with: other).withUnsafeBytes({ Array($0) }),
+            shared.contains(where: { $0 != 0 })
+        else { throw SealError(.headerRefused, "epk: an all-zero shared secret") }
+        return shared
     }
 
     /// Concat KDF with SHA-256 for keys of at most one hash (RFC 7518 section 4.6.2; NIST SP 800-56A section 5.8.1).

@@ -18,6 +18,7 @@ public final class SimulatedOffice: Sendable {
         var calls: [String: Int] = [:]
         var payments: [String: [Payment]] = [:]
         var extraFault: FaultPlan.Fault?
+        var firstCallWaiters: [String: [CheckedContinuation<Void, Never>]] = [:]
     }
 
     let agency: String
@@ -43,6 +44,21 @@ public final class SimulatedOffice: Sendable {
     /// Makes every call from now on meet this fault; `nil` goes back to the plan.
     public func force(_ fault: FaultPlan.Fault?) { state.withLock { $0.extraFault = fault } }
 
+    /// How often a reference was called about.
+    public func callCount(_ reference: String) -> Int { state.withLock { $0.calls[reference] ?? 0 } }
+
+    /// Returns once the first call about a reference is being served under its fault.
+    public func firstCall(_ reference: String) async {
+        await withCheckedContinuation { continuation in
+            let hasCome = state.withLock { state in
+                if state.calls[reference] != nil { return true }
+                state.firstCallWaiters[reference, default: []].append(continuation)
+                return false
+            }
+            if hasCome { continuation.resume() }
+        }
+    }
+
     func payments(_ reference: String) -> [Payment] { state.withLock { $0.payments[reference] ?? [] } }
 
     func refuses(_ reference: String) -> Bool { plan.refuses(reference) }
@@ -59,11 +75,12 @@ public final class SimulatedOffice: Sendable {
         _ operation: String, reference: String, acts: Bool, malformed: Response, serverError: Response, maintenance: Response,
         answer: (String) -> Response
     ) async throws -> Response {
-        let (isFirst, forced) = state.withLock { state in
+        let (isFirst, forced, waiters) = state.withLock { state in
             let count = state.calls[reference, default: 0]
             state.calls[reference] = count + 1
-            return (count == 0, state.extraFault)
+            return (count == 0, state.extraFault, state.firstCallWaiters.removeValue(forKey: reference) ?? [])
         }
+        for waiter in waiters { waiter.resume() }
         try await Task.sleep(for: plan.latency(for: reference))
         let fault = forced ?? (isFirst ? plan.fault(for: reference) : nil)
         if fault == .maintenance || fault == .errorBeforeActing {

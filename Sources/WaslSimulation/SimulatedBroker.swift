@@ -128,7 +128,7 @@ public final class SimulatedBroker: Broker, @unchecked Sendable {
         if message.exchange.isMandatory { return .returned("312 NO_ROUTE") }
         // The alternate exchange is a fanout.
         for binding in bindings where binding.exchange == Exchange.unroutable.rawValue {
-            queues[binding.queue]?.ready.append(Stored(message: message, exchange: binding.exchange))
+            queues[binding.queue]?.ready.append(Stored(message: message, exchange: message.exchange.rawValue))
         }
         return .confirmed
     }
@@ -152,7 +152,8 @@ public final class SimulatedBroker: Broker, @unchecked Sendable {
             guard let word = words.first, first == "*" || first == word else { return false }
             return match(words.dropFirst(), pattern.dropFirst())
         }
-        return match(key.split(separator: ".", omittingEmptySubsequences: false)[...],
+        return match(
+            key.split(separator: ".", omittingEmptySubsequences: false)[...],
             pattern.split(separator: ".", omittingEmptySubsequences: false)[...])
     }
 
@@ -188,7 +189,7 @@ public final class SimulatedBroker: Broker, @unchecked Sendable {
                 consumer.unacknowledged.append((tag.number, name, stored))
                 batch.append(
                     Delivery(
-                        tag: tag, exchange: stored.exchange, routingKey: stored.message.routingKey,
+                        tag: tag, queue: name, exchange: stored.exchange, routingKey: stored.message.routingKey,
                         isRedelivered: stored.isRedelivered, messageID: stored.message.messageID,
                         contentType: Envelope.contentType, signature: stored.message.signature, body: stored.message.body))
             }

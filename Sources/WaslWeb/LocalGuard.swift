@@ -21,9 +21,7 @@ public struct LocalGuard<Context: RequestContext>: RouterMiddleware {
     public func handle(
         _ request: Request, context: Context, next: (Request, Context) async throws -> Response
     ) async throws -> Response {
-        let authority = request.head.authority ?? ""
-        let host = authority.hasPrefix("[") ? authority.prefix { $0 != "]" } + "]" : authority.prefix { $0 != ":" }
-        guard hosts.contains(String(host)) else {
+        guard isKnown(authority: request.head.authority ?? "") else {
             throw Problem(
                 .misdirectedRequest, "host",
                 LocalizedText(ar: "عنوان غير معروف", fr: "Nom d'hôte inconnu", en: "Unknown host name"),
@@ -39,6 +37,12 @@ public struct LocalGuard<Context: RequestContext>: RouterMiddleware {
             }
         }
         return try await next(request, context)
+    }
+
+    /// Whether a Host header names us, with or without a port.
+    func isKnown(authority: String) -> Bool {
+        let host = authority.hasPrefix("[") ? authority.prefix { $0 != "]" } + "]" : authority.prefix { $0 != ":" }
+        return hosts.contains(String(host))
     }
 
     /// Takes the same time wherever the difference is.

@@ -105,7 +105,9 @@ struct AgencyCommand: AsyncParsableCommand {
                 let signatures = object["signatures"]?.array, signatures.count == 1
             else { throw Failure.badInput("\(file): expected a resolution with one signature") }
             let resolution = try Resolution(text: text)
-            say("You sign that request \(resolution.request) of \(resolution.agency) is `\(resolution.status.rawValue)`: \(resolution.note)")
+            say(
+                "You sign that request \(resolution.request) of \(resolution.agency) is `\(resolution.status.rawValue)`: \(resolution.note)"
+            )
             let signature = try DetachedSignature.sign(
                 Array(text.utf8), as: .resolution, with: try KeyFile(path: key).signing)
             object["signatures"] = .array(signatures + [.string(signature)])

@@ -17,9 +17,11 @@ enum Daemon {
         let working = Task { try await work() }
         do {
             try await Server.run(router, host: http.host, port: http.port, logger: logger) { port in
-                logger.notice("ready", metadata: [
-                    "address": "http://\(http.host):\(port)", "after": "\(started.duration(to: .now))",
-                ])
+                logger.notice(
+                    "ready",
+                    metadata: [
+                        "address": "http://\(http.host):\(port)", "after": "\(started.duration(to: .now))",
+                    ])
             }
         } catch {
             working.cancel()

@@ -47,7 +47,8 @@ struct DevCommand: AsyncParsableCommand {
 
     private func work(_ stack: DevStack) async throws {
         try await stack.start()
-        say("""
+        say(
+            """
             ready:
               ledger   \(stack.address("ledger"))/?lang=ar   (also fr, en)
               \(stack.participants.houses.first?.id ?? "")    \(stack.address(stack.participants.houses.first?.id ?? ""))/openapi.json

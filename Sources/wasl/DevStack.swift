@@ -11,6 +11,7 @@ final class DevStack: Sendable {
         var seed: UInt64 = 1
         var faultRate = 1.0
         var logLevel = "notice"
+        var latencyMax: Int64 = 15
     }
 
     private struct Child {
@@ -50,9 +51,17 @@ final class DevStack: Sendable {
 
     /// Starts everything and waits until every part is ready.
     func start() async throws {
+        try await startBroker()
+        try await startRoles()
+    }
+
+    func startBroker() async throws {
         say("starting RabbitMQ on 127.0.0.1:\(node.amqpPort) …")
         try await node.start()
         try await applyTopology()
+    }
+
+    func startRoles() async throws {
         say("starting the ledger, \(participants.agencies.count) agencies and \(participants.houses.count) houses …")
         try startChildren()
         try await untilReady(timeout: .seconds(120))
@@ -73,7 +82,7 @@ final class DevStack: Sendable {
                 name: "simulated-agencies",
                 arguments: [
                     "simulate", "agencies", "--log", layout.effectsFolder, "--seed", String(options.seed), "--fault-rate",
-                    String(options.faultRate), "--follow-parent",
+                    String(options.faultRate), "--latency-max", String(options.latencyMax), "--follow-parent",
                 ] + simulated))
         func add(_ id: String, _ role: Role, endpoint: String? = nil) throws {
             try participants.writeConfiguration(
@@ -86,6 +95,16 @@ final class DevStack: Sendable {
         for house in participants.houses { try add(house.id, .house) }
         for index in list.indices { list[index].process = try spawn(list[index].name, list[index].arguments) }
         children.withLock { $0 = list }
+    }
+
+    /// One participant alone, without a broker.
+    func startOnly(_ id: String) throws {
+        let role: Role = id == "ledger" ? .ledger : participants.houses.contains { $0.id == id } ? .house : .agency
+        try participants.writeConfiguration(
+            id, role: role, port: ports[id] ?? 0, brokerPort: node.amqpPort, endpoint: nil, logLevel: options.logLevel)
+        var child = Child(name: id, arguments: [role.rawValue, "run", "--config", layout.configFile(id), "--follow-parent"])
+        child.process = try spawn(child.name, child.arguments)
+        children.withLock { $0 = [child] }
     }
 
     private func spawn(_ name: String, _ arguments: [String]) throws -> ChildProcess {
@@ -137,7 +156,13 @@ final class DevStack: Sendable {
         return kilobytes * 1024
     }
 
-    /// The processor time that a child has used, in seconds.
+    /// The processor time of a process and everything in its session, in seconds: the broker is several processes.
+    func sessionSeconds(_ session: Int32) -> Double {
+        let all = (try? FileManager.default.contentsOfDirectory(atPath: "/proc"))?.compactMap { Int32($0) } ?? []
+        return all.filter { getsid($0) == session }.reduce(0) { $0 + processorSeconds($1) }
+    }
+
+    /// The processor time that a process has used, in seconds.
     func processorSeconds(_ processID: Int32) -> Double {
         guard let text = try? String(contentsOfFile: "/proc/\(processID)/stat", encoding: .utf8), let end = text.lastIndex(of: ")")
         else { return 0 }
@@ -146,18 +171,28 @@ final class DevStack: Sendable {
         return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
 
+    /// Every child by its name, and the broker.
+    var processes: [(name: String, id: Int32)] {
+        children.withLock { $0.compactMap { child in child.process.map { (child.name, $0.processID) } } }
+            + (node.processID.map { [("broker", $0)] } ?? [])
+    }
+
     func processID(_ name: String) -> Int32? { children.withLock { $0.first { $0.name == name }?.process?.processID } }
     var brokerProcessID: Int32? { node.processID }
 
     /// Stops everything, children first, then the broker and its name server.
     func stop() {
         isStopping.withLock { $0 = true }
+        stopChildren()
+        node.stop()
+    }
+
+    func stopChildren() {
         let running = children.withLock { children in
             defer { for index in children.indices { children[index].process = nil } }
             return children.compactMap(\.process)
         }
         for process in running { process.signal(SIGTERM) }
         for process in running { process.stop(grace: .seconds(7)) }
-        node.stop()
     }
 }

@@ -42,7 +42,8 @@ struct JournalCommand: ParsableCommand {
             let settings = try ParticipantConfiguration(file: config, roleKey: role == "ledger" ? nil : role)
             switch role {
             case "house": try House.reopen(settings.participant, settings.journalPath, settings.headFile, settings.keys, reason: reason)
-            case "agency": try AgencyWorker.reopen(settings.participant, settings.journalPath, settings.headFile, settings.keys, reason: reason)
+            case "agency":
+                try AgencyWorker.reopen(settings.participant, settings.journalPath, settings.headFile, settings.keys, reason: reason)
             default: try Ledger.reopen(settings.journalPath, settings.headFile, settings.keys, reason: reason)
             }
             print("A new epoch is open. Start the daemon; the ledger will hear of it first.")

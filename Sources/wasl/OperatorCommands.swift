@@ -90,9 +90,13 @@ struct TopologyOptions: ParsableArguments {
     @Option(help: "The broker's administrator.") var user: String = PrivateNode.adminUser
     @Option(help: "The file with the administrator's password.") var passwordFile: String
 
+    @Option(help: "Which part this broker holds: whole; houses (a regional broker); center (beside regional brokers).")
+    var part: String = Topology.Part.whole.rawValue
+
     func topology() throws -> Topology {
+        guard let part = Topology.Part(rawValue: part) else { throw Failure.usage("--part: whole, houses or center") }
         let key = try PublicJWK(try JSON.parse(try Program.read(rootKey)))
-        return Topology(try RegistryHolder(path: registry, rootKey: key).registry)
+        return Topology(try RegistryHolder(path: registry, rootKey: key).registry, part: part)
     }
 
     func broker() throws -> BrokerManagement {
@@ -143,7 +147,9 @@ struct TopologyCommand: AsyncParsableCommand {
         func run() async throws {
             let differences = try options.topology().differences(from: try await options.broker().definitions())
             differences.forEach { print($0) }
-            if !differences.isEmpty { throw Failure.notAsItShouldBe("\(differences.count) differences; `wasl topology apply` mends what is missing") }
+            if !differences.isEmpty {
+                throw Failure.notAsItShouldBe("\(differences.count) differences; `wasl topology apply` mends what is missing")
+            }
             print("The broker is as the registry asks for.")
         }
     }
@@ -165,7 +171,9 @@ struct CatalogueCommand: AsyncParsableCommand {
             let translator = try Translator(programs: catalogue.programs, executable: Program.path)
             translator.close()
             for service in catalogue.all {
-                print("\(service.id) \(service.version) \(service.effect.rawValue)\(service.isProposed ? " (proposed)" : "") \(service.names.fr)")
+                print(
+                    "\(service.id) \(service.version) \(service.effect.rawValue)\(service.isProposed ? " (proposed)" : "") \(service.names.fr)"
+                )
             }
             print("\(catalogue.all.count) services of \(catalogue.agencies.count) agencies; \(catalogue.programs.count) programs compile.")
         }
@@ -203,7 +211,9 @@ struct TraceCommand: AsyncParsableCommand {
     static func text(_ story: JSON) -> String {
         func time(_ json: JSON?, _ key: String) -> Timestamp? { json?[key]?.string.flatMap { Timestamp($0) } }
         let start = time(story, "submitted")
-        var lines = ["\(story["subject"]?.string ?? "")  \(story["service"]?.string ?? "?")  \(story["house"]?.string ?? "?") -> \(story["agency"]?.string ?? "?")"]
+        var lines = [
+            "\(story["subject"]?.string ?? "")  \(story["service"]?.string ?? "?")  \(story["house"]?.string ?? "?") -> \(story["agency"]?.string ?? "?")"
+        ]
         for entry in story["entries"]?.array ?? [] {
             let at = time(entry, "time")
             let after = start.flatMap { start in at.map { "+\($0.since(start).milliseconds) ms" } } ?? ""
@@ -211,7 +221,8 @@ struct TraceCommand: AsyncParsableCommand {
             let what = (entry["type"]?.string ?? "").replacingOccurrences(of: "tn.wasl.", with: "")
             let status = entry["status"]?.string.map { " \($0) (revision \(entry["revision"]?.integer ?? 0))" } ?? ""
             lines.append(
-                "  \(at?.description ?? "?")  \(after.padding(toLength: 12, withPad: " ", startingAt: 0)) \(entry["source"]?.string ?? "")  \(what)\(status)  [\(logged), entry \(entry["entry"]?.integer ?? 0)]")
+                "  \(at?.description ?? "?")  \(after.padding(toLength: 12, withPad: " ", startingAt: 0)) \(entry["source"]?.string ?? "")  \(what)\(status)  [\(logged), entry \(entry["entry"]?.integer ?? 0)]"
+            )
         }
         if let delivered = time(story, "delivered") { lines.append("  \(delivered)  the house has the outcome (ledger's time)") }
         for finding in story["findings"]?.array ?? [] {

@@ -31,7 +31,8 @@ struct SimulateCommand: AsyncParsableCommand {
                 for text in agency {
                     let parts = text.split(separator: "=").map(String.init)
                     guard parts.count == 2, let port = Int(parts[1]), let make = Agencies.known[parts[0]] else {
-                        throw Failure.usage("--agency \(text): expected NAME=PORT with one of \(Agencies.known.keys.sorted().joined(separator: ", "))")
+                        throw Failure.usage(
+                            "--agency \(text): expected NAME=PORT with one of \(Agencies.known.keys.sorted().joined(separator: ", "))")
                     }
                     let office = try SimulatedOffice(agency: parts[0], logPath: "\(log)/\(parts[0]).jsonl", plan: plan)
                     let router = Router(context: BasicRequestContext.self)

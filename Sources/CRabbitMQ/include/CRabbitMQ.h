@@ -35,6 +35,7 @@ typedef struct wasl_frame {
     amqp_bytes_t text;
     amqp_bytes_t exchange;
     amqp_bytes_t routing_key;
+    amqp_bytes_t consumer_tag;
     uint64_t body_size;
     amqp_basic_properties_t *properties;
     amqp_bytes_t fragment;
@@ -62,7 +63,7 @@ amqp_bytes_t wasl_header(const amqp_basic_properties_t *properties, const char *
 uint16_t wasl_reply_code(amqp_rpc_reply_t reply);
 amqp_bytes_t wasl_reply_text(amqp_rpc_reply_t reply);
 
-/// `basic.consume` with a generated tag and no local state.
+/// `basic.consume`; the consumer is tagged with the queue's name, so that each delivery says where it came from.
 amqp_rpc_reply_t wasl_consume(amqp_connection_state_t connection, const char *queue);
 
 void wasl_name_thread(const char *name);

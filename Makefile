@@ -1,0 +1,46 @@
+# `make help` explains itself: a target's text is behind its `##`.
+SWIFT ?= swift
+BUILD = .build/debug
+TESTDATA ?= ../shared/testdata
+export WASL_TESTDATA ?= $(abspath $(TESTDATA))
+
+.PHONY: help setup build demo test lint check browser descriptions clean
+
+help: ## Shows this
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: ## Installs what is needed (once, as root; says what to run otherwise)
+	@Deploy/setup.sh
+
+build: ## Builds everything, tests included
+	$(SWIFT) build --build-tests
+
+demo: ## Runs the main job: a broker, 34 houses, agencies, the ledger, 200 orders, then reconciles them
+	@Deploy/setup.sh
+	$(SWIFT) build --product wasl
+	$(BUILD)/wasl dev --data .build/demo --requests 200 --rate 20 --until-reconciled
+
+test: ## Runs every test
+	@Deploy/setup.sh
+	$(SWIFT) test
+
+lint: ## Checks the form of the code
+	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests
+
+descriptions: ## Validates the published descriptions with a tool from outside
+	@Deploy/validate.sh
+
+browser: build ## Opens the pages in headless Chromium, in three languages
+	@Deploy/browser.sh $(BUILD)/wasl
+
+check: ## All that must be green: what continuous integration runs
+	@Deploy/setup.sh --check
+	$(MAKE) build
+	$(MAKE) lint
+	$(MAKE) descriptions
+	$(SWIFT) test
+	$(BUILD)/wasl dev --data .build/check --requests 300 --rate 60 --until-reconciled --json
+	$(MAKE) browser
+
+clean: ## Removes what was built and the data of demos
+	rm -rf .build .build-release .wasl-dev

@@ -1,0 +1,53 @@
+import Foundation
+import Testing
+
+/// The arrows between modules: what each may import of ours. `Docs/architecture.md` shows the same.
+private let arrows: [String: Set<String>] = [
+    "WaslModel": [],
+    "JSONSchema": ["WaslModel"],
+    "WaslSeal": ["WaslModel"],
+    "WaslCatalogue": ["WaslModel", "JSONSchema", "CJQ"],
+    "WaslJournal": ["WaslModel", "WaslSeal"],
+    "WaslBroker": ["WaslModel", "WaslSeal", "WaslJournal", "CRabbitMQ"],
+    "WaslWeb": ["WaslModel"],
+    "WaslHouse": ["WaslModel", "JSONSchema", "WaslSeal", "WaslCatalogue", "WaslJournal", "WaslWeb"],
+    "WaslAgency": ["WaslModel", "JSONSchema", "WaslSeal", "WaslCatalogue", "WaslJournal", "WaslWeb"],
+    "WaslLedger": ["WaslModel", "WaslSeal", "WaslCatalogue", "WaslJournal", "WaslWeb"],
+    // Simulated agencies share no code with the catalogue or its translations.
+    "WaslSimulation": ["WaslModel", "WaslJournal"],
+]
+
+private let project = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .deletingLastPathComponent().path
+
+private func swiftFiles(in folder: String) throws -> [String] {
+    try FileManager.default.subpathsOfDirectory(atPath: folder).filter { $0.hasSuffix(".swift") }.map { folder + "/" + $0 }
+}
+
+@Suite struct ArchitectureTests {
+    @Test(arguments: arrows.keys.sorted()) func moduleImportsOnlyWhatItsArrowsAllow(_ module: String) throws {
+        let ours = Set(arrows.keys).union(["CRabbitMQ", "CJQ", "wasl"])
+        let allowed = try #require(arrows[module])
+        let files = try swiftFiles(in: "\(project)/Sources/\(module)")
+        #expect(!files.isEmpty)
+        for file in files {
+            for line in try String(contentsOfFile: file, encoding: .utf8).split(separator: "\n") {
+                let words = line.split(separator: " ")
+                guard let at = words.firstIndex(of: "import"), at <= 1, let name = words.last.map(String.init) else { continue }
+                #expect(!ours.contains(name) || allowed.contains(name), "\(file) imports \(name)")
+            }
+        }
+    }
+
+    @Test func everySourceFolderIsAModuleWithArrows() throws {
+        let folders = try FileManager.default.contentsOfDirectory(atPath: project + "/Sources")
+        #expect(Set(folders) == Set(arrows.keys).union(["CRabbitMQ", "CJQ", "wasl"]))
+    }
+
+    @Test func topLevelHoldsTheLayoutAndNothingElse() throws {
+        let allowed: Set = ["Package.swift", "Sources", "Tests", "Schemas", "Deploy", "Docs", "README.md", "CHANGELOG.md", "Makefile"]
+        let ignored: Set = ["Package.resolved"]
+        let found = try FileManager.default.contentsOfDirectory(atPath: project).filter { !$0.hasPrefix(".") }
+        #expect(Set(found).subtracting(ignored).isSubset(of: allowed), "\(found)")
+    }
+}

@@ -1,0 +1,119 @@
+import Foundation
+public import WaslCatalogue
+public import WaslJournal
+public import WaslModel
+public import WaslSeal
+
+/// A small world for tests: two houses, three agencies, the ledger, with keys and a signed registry in a folder of its own.
+public final class TestWorld: Sendable {
+    public let folder: String
+    public let keys: [String: KeyFile]
+    public let persons: [SigningKey]
+    public let root = SigningKey()
+    public let registry: RegistryHolder
+    public let catalogue: Catalogue
+
+    public static let start = Timestamp("2026-01-01T00:00:00Z")!
+
+    /// The project's own folder, found from this file.
+    public static let project = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent().path
+
+    public init() throws {
+        folder = try TestWorld.makeFolder()
+        let houses = ["hydra", "kerker"]
+        let agencies = ["steg", "sonede", "tt"]
+        var keys: [String: KeyFile] = [:]
+        for id in houses + agencies + ["ledger"] { keys[id] = KeyFile() }
+        self.keys = keys
+        let persons = [SigningKey(), SigningKey(), SigningKey()]
+        self.persons = persons
+        let catalogue = try Catalogue(folder: TestWorld.project + "/Schemas")
+        self.catalogue = catalogue
+        let services = Dictionary(uniqueKeysWithValues: catalogue.all.map { ($0.id, "test") })
+        func participant(_ id: String, _ role: Role) -> Registry.Participant {
+            var all = [
+                Registry.Key(jwk: keys[id]!.signing.jwk, use: .signing, from: TestWorld.start),
+                Registry.Key(jwk: keys[id]!.opening[0].jwk, use: .sealing, from: TestWorld.start),
+            ]
+            if id == "tt" {
+                // The third key is the second person's too.
+                for (index, key) in persons.enumerated() {
+                    all.append(
+                        Registry.Key(jwk: key.jwk, use: .person, holder: "agent-\(min(index, 1))", from: TestWorld.start))
+                }
+            }
+            return Registry.Participant(
+                id: ParticipantID(id)!, role: role, names: LocalizedText(ar: id, fr: id, en: id), keys: all,
+                services: role == .house ? services : [:])
+        }
+        let registry = try Registry(
+            version: 5, issued: TestWorld.start, expires: TestWorld.start.advanced(by: .seconds(365 * 86_400)),
+            participants: houses.map { participant($0, .house) } + agencies.map { participant($0, .agency) }
+                + [participant("ledger", .ledger)])
+        try RegistryHolder.write(registry, to: folder + "/registry.signed", rootKey: root)
+        self.registry = try RegistryHolder(path: folder + "/registry.signed", rootKey: root.jwk)
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: folder) }
+
+    public static func makeFolder() throws -> String {
+        let folder = NSTemporaryDirectory() + "/wasl-test-" + UUID().uuidString
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        return folder
+    }
+
+    public func identity(_ id: String) -> JournalIdentity {
+        let role: Role = id == "ledger" ? .ledger : ["hydra", "kerker"].contains(id) ? .house : .agency
+        return JournalIdentity(source: Source(role: role, participant: ParticipantID(id)!), key: keys[id]!.signing)
+    }
+
+    /// A message as the broker would hand it over.
+    public func delivery(
+        _ envelope: Envelope, number: UInt64 = 1, signedBy signer: String? = nil, queue: String = "", exchange: String? = nil,
+        key: String? = nil
+    ) throws -> Delivery {
+        let body = envelope.encoded()
+        let route = Route(envelope)
+        let signature = try DetachedSignature.sign(
+            body, as: .message, with: keys[signer ?? envelope.source.participant.text]!.signing)
+        return Delivery(
+            tag: DeliveryTag(generation: 1, number: number), queue: queue, exchange: exchange ?? route?.exchange.rawValue ?? "",
+            routingKey: key ?? route?.key ?? "", isRedelivered: false, messageID: envelope.id,
+            contentType: Envelope.contentType, signature: signature, body: body)
+    }
+
+    /// A request from a house to an agency, sealed.
+    public func request(
+        _ service: String, fields: JSONObject, house: String = "hydra", lane: LanePosition? = nil,
+        subject: RequestID = TestWorld.uuid(), id: String = TestWorld.uuid().text, time: Timestamp = TestClock.shared.now
+    ) throws -> Envelope {
+        let service = ServiceID(service)!
+        let source = Source(role: .house, participant: ParticipantID(house)!)
+        let expiry = time.advanced(by: .seconds(86_400))
+        let sealed = try SealedContent(
+            id: id, subject: subject, source: source, recipient: service.agency!, service: service, expiry: expiry,
+            fields: fields
+        ).sealed(to: keys[service.agency!.text]!.opening[0].jwk)
+        return Envelope(
+            id: id, type: .requestSubmitted, source: source, time: time, subject: subject,
+            lane: lane ?? LanePosition(epoch: EpochID(UUIDv7(at: time)), sequence: 1, chain: nil), recipient: service.agency,
+            service: service, contract: 1, expiry: expiry, data: ["sealed": .string(sealed)])
+    }
+
+    public static func uuid() -> RequestID { RequestID(UUIDv7(at: TestClock.shared.now)) }
+}
+
+/// The system's clock, for tests that need a plausible time.
+public struct TestClock: Sendable {
+    public static let shared = TestClock()
+    public var now: Timestamp { JournalEnvironment.system.now() }
+}
+
+extension TestWorld {
+    /// The `wasl` program that was built beside the tests.
+    public static var executable: String {
+        let own = (try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")) ?? ""
+        return URL(fileURLWithPath: own).deletingLastPathComponent().appendingPathComponent("wasl").path
+    }
+}

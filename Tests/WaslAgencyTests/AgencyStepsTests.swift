@@ -1,0 +1,81 @@
+import GRDB
+import TestSupport
+import Testing
+import WaslJournal
+import WaslModel
+import WaslSeal
+
+@testable import WaslAgency
+
+@Suite struct AgencyStepsTests {
+    private let world: TestWorld
+    private let store: JournalStore
+    private let steps = AgencySteps(agency: ParticipantID("steg")!)
+
+    init() throws {
+        world = try TestWorld()
+        store = try JournalStore(path: nil, identity: world.identity("steg"), migrations: AgencySchema.register)
+    }
+
+    private func take(_ envelopes: Envelope...) throws -> [Job] {
+        let deliveries = try envelopes.map { CheckedDelivery.accepted($0, try world.delivery($0)) }
+        return try store.transaction { try steps.take(deliveries, in: $0) }.result
+    }
+
+    private var quarantined: [String] {
+        get throws { try store.read { try String.fetchAll($0, sql: "SELECT reason FROM quarantine") } }
+    }
+
+    @Test func aRequestIsTakenOnceHoweverOftenItComes() throws {
+        let request = try world.request("steg.bill.pay", fields: [:])
+        #expect(try take(request, request).count == 1)
+        #expect(try take(request).isEmpty)
+        #expect(try quarantined.isEmpty)
+    }
+
+    @Test func aRequestReplayedAfterMonthsIsNotTakenAgain() throws {
+        let old = try world.request("steg.bill.pay", fields: [:], time: TestWorld.start.advanced(by: .seconds(86_400)))
+        #expect(try take(old).count == 1)
+        #expect(try take(old).isEmpty)
+    }
+
+    @Test func theSameIdentifierWithOtherBytesIsNeverExecuted() throws {
+        let request = try world.request("steg.bill.pay", fields: ["amount": 1])
+        _ = try take(request)
+        let other = try world.request("steg.bill.pay", fields: ["amount": 2], subject: request.subject!, id: request.id)
+        #expect(try take(other).isEmpty)
+        #expect(try quarantined == ["id: the same identifier came before with other bytes"])
+    }
+
+    @Test func aKnownRequestUnderAnotherMessageIsNeverExecuted() throws {
+        let request = try world.request("steg.bill.pay", fields: [:])
+        _ = try take(request)
+        #expect(try take(try world.request("steg.bill.pay", fields: [:], subject: request.subject!)).isEmpty)
+        #expect(try quarantined == ["subject: this request is known under another message"])
+        #expect(try store.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM job") } == 1)
+    }
+
+    @Test func anAttemptWithoutAResultIsFoundAfterARestart() throws {
+        let job = try #require(try take(try world.request("steg.bill.pay", fields: [:])).first)
+        let (intended, announcement) = try store.transaction {
+            try steps.intend(job, phase: .call, announces: true, in: $0)
+        }.result
+        #expect(announcement != nil)
+        #expect(intended.state == .calling)
+        #expect(try store.transaction { try steps.interrupted(in: $0) }.result.map(\.number) == [job.number])
+    }
+
+    @Test func takenIsSaidOnceAndNotAfterAnOutcome() throws {
+        let jobs = try take(try world.request("steg.bill.pay", fields: [:]), try world.request("steg.bill.view", fields: [:]))
+        let outcome = PreparedOutcome(
+            id: TestWorld.uuid().text, status: .completed, revision: 1, time: TestClock.shared.now, sealed: nil, visible: [:])
+        _ = try store.transaction {
+            try steps.conclude(
+                jobs[0], phase: .call, verdict: .completed([:]), decision: .conclude(.completed, [:]), outcome: outcome, in: $0)
+        }
+        let said = try (0..<2).flatMap { _ in
+            try store.transaction { try steps.sayTaken(olderThan: .seconds(-10), in: $0) }.appended
+        }
+        #expect(try said.map { try Envelope(parsing: $0.body).subject } == [jobs[1].subject])
+    }
+}

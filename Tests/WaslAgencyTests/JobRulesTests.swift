@@ -1,0 +1,138 @@
+import TestSupport
+import Testing
+import WaslModel
+
+@testable import WaslAgency
+
+@Suite struct JobRulesTests {
+    private let now = TestClock.shared.now
+
+    private func rules(_ effect: EffectClass) -> JobRules {
+        JobRules(effect: effect, retention: .seconds(1000), settle: .seconds(10), jitter: 0.5)
+    }
+
+    private func job(
+        attempts: Int = 1, first: Int? = -1, last: Int? = -1, doubted: Bool = false, absences: Int = 0, expiry: Int = 3600
+    ) -> Job {
+        func at(_ seconds: Int?) -> Timestamp? { seconds.map { now.advanced(by: .seconds($0)) } }
+        return Job(
+            number: 1, subject: TestWorld.uuid(), source: Source("/houses/hydra")!, message: "m", service: ServiceID("tt.bill.pay")!,
+            contract: 1, house: ParticipantID("hydra")!, expiry: at(expiry)!, millimes: nil, sealed: "", state: .calling,
+            attempts: attempts, firstAttempt: at(first), lastAttempt: at(last), isDoubted: doubted, absences: absences, due: now,
+            revision: 0)
+    }
+
+    private func kind(_ decision: Decision) -> String {
+        switch decision {
+        case .conclude(let status, _): status.rawValue
+        case .call: "call"
+        case .lookUp: "look up"
+        case .park: "park"
+        }
+    }
+
+    @Test(arguments: zip(EffectClass.allCases, ["call", "call", "look up", "park"]))
+    func afterDoubtEachClassHasItsRule(_ effect: EffectClass, _ expected: String) {
+        #expect(kind(rules(effect).decide(.doubt("x"), in: .call, of: job(), at: now)) == expected)
+    }
+
+    @Test(arguments: EffectClass.allCases) func afterADefiniteNoEveryClassCallsAgain(_ effect: EffectClass) {
+        let decision = rules(effect).decide(.definiteNo("refused connection", retryAfter: nil), in: .call, of: job(), at: now)
+        #expect(kind(decision) == "call")
+    }
+
+    @Test func theAgencysOwnPauseIsKept() {
+        let decision = rules(.neither).decide(.definiteNo("busy", retryAfter: .seconds(7)), in: .call, of: job(), at: now)
+        #expect(decision == .call(at: now.advanced(by: .seconds(7))))
+    }
+
+    @Test func pastTheRetentionAnIdempotentDoubtIsParked() {
+        let old = job(first: -1001, last: -1001)
+        #expect(kind(rules(.idempotent).decide(.doubt("x"), in: .call, of: old, at: now)) == "park")
+        #expect(rules(.idempotent).decideBeforeCall(of: job(first: -1001, doubted: true), at: now).map(kind) == "park")
+    }
+
+    @Test func absenceBeforeTheSettleTimeSaysNothing() {
+        let decision = rules(.queryable).decide(.absent, in: .lookup, of: job(last: -5), at: now)
+        #expect(decision == .lookUp(at: now.advanced(by: .seconds(5)), absences: 0))
+    }
+
+    @Test func absentTwiceAfterTheSettleTimeIsCalledAgain() {
+        let first = rules(.queryable).decide(.absent, in: .lookup, of: job(last: -11), at: now)
+        guard case .lookUp(_, let absences) = first else {
+            Issue.record("\(first)")
+            return
+        }
+        #expect(absences == 1)
+        #expect(kind(rules(.queryable).decide(.absent, in: .lookup, of: job(last: -11, absences: 1), at: now)) == "call")
+    }
+
+    @Test func aLookupThatNeverAnswersIsParkedInTheEnd() {
+        #expect(kind(rules(.queryable).decide(.doubt("500"), in: .lookup, of: job(attempts: 5), at: now)) == "look up")
+        #expect(kind(rules(.queryable).decide(.doubt("500"), in: .lookup, of: job(attempts: 500), at: now)) == "park")
+    }
+
+    @Test func afterItsExpiryWorkIsNotStartedButDoubtIsNotCalledUndone() {
+        #expect(rules(.neither).decideBeforeCall(of: job(expiry: -1), at: now).map(kind) == "expired")
+        #expect(rules(.idempotent).decideBeforeCall(of: job(doubted: true, expiry: -1), at: now) == nil)
+    }
+
+    @Test func pausesGrowAndStayBounded() {
+        func pause(_ attempts: Int) -> Int64 {
+            guard case .call(let at) = rules(.read).decide(.doubt("x"), in: .call, of: job(attempts: attempts), at: now) else { return 0 }
+            return at.since(now).milliseconds
+        }
+        #expect(pause(1) < pause(4) && pause(4) < pause(8))
+        #expect(pause(100) <= 60_020)
+    }
+}
+
+@Suite struct CircuitTests {
+    private let now = TestClock.shared.now
+
+    @Test func itOpensAfterFailuresInARowAndProbesWithOneCall() {
+        var circuit = Circuit(failuresMax: 3, pause: .seconds(10))
+        for _ in 0..<2 { circuit.failed(at: now) }
+        circuit.succeeded()
+        for _ in 0..<3 { circuit.failed(at: now) }
+        #expect(circuit.state(at: now) == .open)
+        #expect(!circuit.permit(at: now.advanced(by: .seconds(9))).isPermitted)
+        let later = now.advanced(by: .seconds(10))
+        #expect(circuit.permit(at: later).isPermitted)
+        #expect(!circuit.permit(at: later).isPermitted, "one probe at a time")
+        circuit.failed(at: later)
+        #expect(circuit.state(at: later) == .open)
+        #expect(circuit.permit(at: later.advanced(by: .seconds(10))).isPermitted)
+        circuit.succeeded()
+        #expect(circuit.state(at: later) == .closed)
+    }
+
+    @Test func theRateIsKeptOverTime() {
+        var limit = RateLimit(perSecond: 100)
+        var begun = 0
+        for millisecond in 0..<2000 {
+            while limit.take(at: now.advanced(by: .milliseconds(millisecond))) == nil { begun += 1 }
+        }
+        #expect((200...215).contains(begun), "\(begun)")
+    }
+}
+
+@Suite struct XMLTreeTests {
+    @Test func elementsBecomeMembersByLocalName() throws {
+        let xml = "<a:r xmlns:a=\"u\" x=\"1\"><a:b>t &amp; u</a:b><c/><c>2</c></a:r>"
+        #expect(try XMLTree.parse(Array(xml.utf8)) == ["r": ["@x": "1", "b": "t & u", "c": ["", "2"]]])
+    }
+
+    @Test(arguments: [
+        "<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>", "<a>", "<a></b>", "", "text",
+        String(repeating: "<a>", count: 200) + String(repeating: "</a>", count: 200),
+    ])
+    func documentTypesAndBrokenXMLAreRefused(_ xml: String) { #expect(throws: (any Error).self) { try XMLTree.parse(Array(xml.utf8)) } }
+
+    @Test func aBodyIsEscapedIntoItsEnvelope() throws {
+        let bytes = SOAP.envelope(["P": ["@xmlns": "u", "N": "<&\">", "M": 5]])
+        let text = String(decoding: bytes, as: UTF8.self)
+        #expect(text.contains("<P xmlns=\"u\"><N>&lt;&amp;&quot;&gt;</N><M>5</M></P>"))
+        #expect(try XMLTree.parse(bytes)["Envelope"]?["Body"]?["P"]?["N"] == "<&\">")
+    }
+}

@@ -1,0 +1,175 @@
+import Foundation
+import Hummingbird
+import HummingbirdTesting
+import Logging
+import TestSupport
+import Testing
+import WaslJournal
+import WaslModel
+import WaslSeal
+import WaslSimulation
+
+@testable import WaslHouse
+@testable import WaslWeb
+
+@Suite struct HouseAPITests {
+    private let world: TestWorld
+    private let broker = SimulatedBroker()
+    private let house: House
+    private let application: any ApplicationProtocol
+    private static let token = "a token of sixteen characters"
+
+    init() throws {
+        world = try TestWorld()
+        broker.declare(queue: "agency.steg")
+        broker.declare(queue: "ledger")
+        broker.bind(.requests, "agency.steg", "steg.#")
+        broker.bind(.receipts, "ledger", "#")
+        house = try House(
+            House.Parts(
+                id: ParticipantID("hydra")!, journalPath: world.folder + "/journal.sqlite", headPath: nil, keys: world.keys["hydra"]!,
+                registry: world.registry, catalogue: world.catalogue, version: "test"), broker: broker,
+            logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+        house.start()
+        application = Application(router: house.router(token: Self.token, hosts: [], description: "{}"))
+    }
+
+    private static let order = #"{"service":"steg.bill.pay","fields":{"reference":"123456789","amount":45500,"payment":"cash"}}"#
+
+    private func call(
+        _ method: HTTPRequest.Method, _ path: String, body: String? = nil, key: String? = "k1", token: String? = Self.token,
+        bytes: [UInt8]? = nil, type: String = "application/json"
+    ) async throws -> (status: Int, json: JSON, headers: HTTPFields) {
+        var headers: HTTPFields = [.contentType: type]
+        if let token { headers[.authorization] = "Bearer \(token)" }
+        if let key { headers[.init("Idempotency-Key")!] = key }
+        let buffer = bytes.map { ByteBuffer(bytes: $0) } ?? body.map { ByteBuffer(string: $0) }
+        return try await application.test(.live) { [headers] client in
+            try await client.execute(uri: path, method: method, headers: headers, body: buffer) { response in
+                (Int(response.status.code), (try? JSON.parse(Array(response.body.readableBytesView))) ?? .null, response.headers)
+            }
+        }
+    }
+
+    @Test func anOrderIsAcceptedDurablySealedAndSent() async throws {
+        let answer = try await call(.post, "/v1/requests", body: Self.order)
+        #expect(answer.status == 201)
+        let id = try #require(answer.json["id"]?.string)
+        #expect(answer.headers[.location] == "/v1/requests/\(id)")
+        let receipt = try #require(answer.json["receipt"]?.string)
+        try DetachedSignature.verify(try #require(answer.json["signature"]?.string), over: Array(receipt.utf8), as: .receipt) {
+            keyID throws(SealError) in
+            try world.registry.registry.verificationKey(keyID, of: ParticipantID("hydra")!, at: TestClock.shared.now)
+        }
+        await house.publishing.awaitConfirmation(of: 2)
+        let shown = try await call(.get, "/v1/requests/\(id)")
+        #expect(shown.json["state"] == "accepted")
+        #expect(shown.json["sent"] == true)
+        let files = try FileManager.default.contentsOfDirectory(atPath: world.folder).filter { $0.hasPrefix("journal") }
+        for file in files {
+            let bytes = FileManager.default.contents(atPath: world.folder + "/" + file) ?? Data()
+            #expect(bytes.range(of: Data("123456789\"".utf8)) == nil, "no citizen's data in \(file)")
+        }
+    }
+
+    @Test func acceptsWhileTheBrokerIsAway() async throws {
+        broker.cut()
+        for number in 0..<20 {
+            #expect(try await call(.post, "/v1/requests", body: Self.order, key: "away-\(number)").status == 201)
+        }
+        #expect(house.publishing.backlog == 21)
+        #expect(try await call(.get, "/readyz").status == 200)
+        broker.restore()
+        await house.publishing.awaitConfirmation(of: 21)
+        #expect(broker.depth(of: "agency.steg") == 20)
+    }
+
+    @Test func theSameKeyAndOrderGiveTheSameReceiptAndNoSecondRequest() async throws {
+        let first = try await call(.post, "/v1/requests", body: Self.order, key: "\"same\"")
+        let second = try await call(.post, "/v1/requests", body: Self.order, key: "same")
+        #expect(first.status == 201 && second.status == 200)
+        #expect(first.json == second.json)
+        #expect(try await call(.get, "/v1/requests").json["requests"]?.array?.count == 1)
+    }
+
+    @Test func theSameKeyWithAnotherOrderIsRefused() async throws {
+        _ = try await call(.post, "/v1/requests", body: Self.order)
+        let other = try await call(.post, "/v1/requests", body: Self.order.replacingOccurrences(of: "45500", with: "1"))
+        #expect(other.status == 422)
+        #expect(other.json["type"] == "urn:wasl:problem:idempotency-key-reused")
+    }
+
+    @Test(arguments: [
+        ("{", 400, "not-json", ""), (#"{"service":"steg.bill.pay"}"#, 422, "invalid-order", "/fields"),
+        (#"{"service":7,"fields":{}}"#, 422, "invalid-order", "/service"),
+        (#"{"service":"steg.bill.burn","fields":{}}"#, 422, "unknown-service", ""),
+        (#"{"service":"steg.bill.pay","contract":9,"fields":{}}"#, 422, "unknown-service", ""),
+        (#"{"service":"steg.bill.pay","contract":"1","fields":{}}"#, 422, "invalid-order", "/contract"),
+        (#"{"service":"steg.bill.pay","fields":{"reference":"123456789","payment":"cash"}}"#, 422, "invalid-order", "/fields/amount"),
+        (
+            #"{"service":"steg.bill.pay","fields":{"reference":"123456789","amount":"5","payment":"cash"}}"#, 422, "invalid-order",
+            "/fields/amount"
+        ), (#"{"service":"steg.bill.pay","fields":{},"extra":1}"#, 422, "invalid-order", "/extra"),
+        (#"{"service":"a","service":"b","fields":{}}"#, 400, "not-json", ""), ("[]", 422, "invalid-order", ""),
+    ])
+    func aWrongOrderIsAProblemThatNamesTheField(_ body: String, _ status: Int, _ kind: String, _ pointer: String) async throws {
+        let answer = try await call(.post, "/v1/requests", body: body)
+        #expect(answer.status == status)
+        #expect(answer.json["type"]?.string == "urn:wasl:problem:\(kind)")
+        #expect(answer.headers[.contentType] == "application/problem+json")
+        #expect(answer.json["titles"]?["ar"]?.string?.isEmpty == false)
+        if kind == "invalid-order" {
+            #expect(answer.json["errors"]?.array?.contains { $0["pointer"]?.string == pointer } == true, "\(answer.json.text)")
+        }
+        #expect(try await call(.get, "/v1/requests").json["requests"] == [])
+    }
+
+    @Test func invalidUTF8AndHugeBodiesAreRefused() async throws {
+        var bytes = Array(Self.order.utf8)
+        bytes[12] = 0xFF
+        #expect(try await call(.post, "/v1/requests", bytes: bytes).status == 400)
+        let huge = try await call(.post, "/v1/requests", bytes: [UInt8](repeating: 0x20, count: 10 << 20))
+        #expect(huge.status == 413)
+        #expect(try await call(.post, "/v1/requests", body: Self.order, type: "text/plain").status == 415)
+    }
+
+    @Test(arguments: [nil, "", "two words", String(repeating: "k", count: 129), "é"] as [String?])
+    func aMissingOrMalformedKeyIsRefused(_ key: String?) async throws {
+        #expect(try await call(.post, "/v1/requests", body: Self.order, key: key).status == 400)
+    }
+
+    @Test func tokenAndHostGuardEvenOnLoopback() async throws {
+        for token in [nil, "wrong", Self.token + "x"] as [String?] {
+            #expect(try await call(.get, "/v1/requests", token: token).status == 401)
+        }
+        #expect(try await call(.get, "/livez", token: nil).status == 200)
+    }
+
+    @Test(arguments: [
+        ("localhost", true), ("127.0.0.1:8101", true), ("[::1]:8101", true), ("wasl.example:80", true), ("evil.example", false),
+        ("", false), ("localhost.evil.example", false), ("[::2]", false),
+    ])
+    func onlyOurOwnNamesAreAnswered(_ authority: String, _ isKnown: Bool) {
+        let guarded = LocalGuard<BasicRequestContext>(token: Self.token, hosts: ["wasl.example"], open: [])
+        #expect(guarded.isKnown(authority: authority) == isKnown)
+    }
+
+    @Test func metricsAreInThePrometheusFormat() async throws {
+        _ = try await call(.post, "/v1/requests", body: Self.order)
+        let text = try await application.test(.live) { client in
+            try await client.execute(uri: "/metrics", method: .get) { String(buffer: $0.body) }
+        }
+        #expect(text.contains("# TYPE wasl_house_requests gauge\nwasl_house_requests{state=\"accepted\"} 1\n"))
+    }
+
+    @Test func aPageIsFollowedByTheNext() async throws {
+        for number in 0..<5 { _ = try await call(.post, "/v1/requests", body: Self.order, key: "page-\(number)") }
+        let first = try await call(.get, "/v1/requests?limit=3")
+        let next = try #require(first.json["next"]?.string)
+        let second = try await call(.get, "/v1/requests?limit=3&before=\(next)")
+        #expect(first.json["requests"]?.array?.count == 3 && second.json["requests"]?.array?.count == 2)
+        #expect(second.json["next"] == .null)
+        #expect(try await call(.get, "/v1/requests?limit=0").status == 400)
+        #expect(try await call(.get, "/v1/requests/unknown").status == 404)
+    }
+}

@@ -1,0 +1,182 @@
+import Foundation
+import GRDB
+import TestSupport
+import Testing
+import WaslModel
+import WaslSeal
+
+@testable import WaslJournal
+
+@Suite struct JournalStoreTests {
+    private let world: TestWorld
+    private let path: String
+
+    init() throws {
+        world = try TestWorld()
+        path = world.folder + "/journal.sqlite"
+    }
+
+    private func open(_ participant: String = "hydra", reopenReason: String? = nil) throws -> JournalStore {
+        try JournalStore(
+            path: path, identity: world.identity(participant), reopenReason: reopenReason, migrations: { _ in })
+    }
+
+    private func refusal(_ participant: String = "hydra") -> JournalError? {
+        do {
+            _ = try open(participant)
+            return nil
+        } catch {
+            return error as? JournalError
+        }
+    }
+
+    private static let draft = Draft(type: .outcomeDelivered, data: ["outcomes": []])
+
+    @Test func everyMessageHasTheNextNumberAndTheHashOfTheOneBefore() throws {
+        var bodies: [[UInt8]] = []
+        for _ in 0..<3 {
+            let store = try open()
+            for _ in 0..<4 { bodies += try store.transaction { try $0.append(Self.draft) }.appended.map(\.body) }
+        }
+        // The first message of a journal says that it was opened; the store sent it before we looked.
+        var before: [UInt8]?
+        for (index, body) in bodies.enumerated() {
+            let lane = try #require(try Envelope(parsing: body).lane)
+            #expect(lane.sequence == Int64(index + 2))
+            if let before { #expect(lane.chain == digestText(before)) }
+            before = body
+        }
+    }
+
+    @Test func aStepThatThrowsLeavesNothing() throws {
+        struct Stop: Error {}
+        let store = try open()
+        let number = store.number
+        #expect(throws: Stop.self) {
+            try store.transaction { transaction in
+                try transaction.append(Self.draft)
+                throw Stop()
+            }
+        }
+        #expect(store.number == number)
+        let (_, appended) = try store.transaction { try $0.append(Self.draft) }
+        #expect(appended.map(\.token) == [number + 1])
+        #expect(try store.read { try JournalStore.chainDamage($0, last: nil) } == nil)
+    }
+
+    @Test func commitsAreDurable() throws {
+        let store = try open()
+        #expect(try store.writer.writeWithoutTransaction { try String.fetchOne($0, sql: "PRAGMA journal_mode") } == "wal")
+        #expect(try store.writer.writeWithoutTransaction { try Int.fetchOne($0, sql: "PRAGMA synchronous") } == 2)
+    }
+
+    @Test func noTwoProcessesWriteOneJournal() throws {
+        let store = try open()
+        #expect(refusal()?.code == .locked)
+        withExtendedLifetime(store) {}
+    }
+
+    @Test func anothersJournalIsRefused() throws {
+        _ = try open()
+        #expect(refusal("kerker")?.code == .foreign)
+    }
+
+    @Test(arguments: [0, 100, 8120]) func flippedBytesAreRefusedWithARemedy(_ offset: Int) throws {
+        do {
+            let store = try open()
+            for _ in 0..<50 { _ = try store.transaction { try $0.append(Self.draft) } }
+            try store.writer.writeWithoutTransaction { try $0.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)") }
+        }
+        var bytes = [UInt8](try #require(FileManager.default.contents(atPath: path)))
+        for index in offset..<(offset + 64) { bytes[index] ^= 0xFF }
+        try Data(bytes).write(to: URL(fileURLWithPath: path))
+        let error = refusal()
+        #expect(error?.code == .damaged)
+        #expect(error?.remedy.contains("wasl journal check") == true)
+        #expect(try JournalCheck.damage(path: path) != nil)
+        #expect(FileManager.default.contents(atPath: path) == Data(bytes), "a check never changes the file")
+    }
+
+    @Test func aFlippedByteInsideAMessageIsSeenByItsHash() throws {
+        do {
+            let store = try open()
+            for _ in 0..<5 { _ = try store.transaction { try $0.append(Self.draft) } }
+            try store.writer.write { db in
+                try db.execute(sql: "UPDATE outbox SET body = CAST(replace(body, 'outcomes', 'outcomez') AS BLOB) WHERE number = 4")
+            }
+        }
+        #expect(refusal()?.reason.contains("message 4") == true)
+    }
+
+    @Test func aRestoredBackupIsRefusedUntilAPersonOpensANewEpoch() throws {
+        do {
+            let store = try open()
+            _ = try store.transaction { try $0.append(Self.draft) }
+            try store.writer.writeWithoutTransaction { try $0.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)") }
+        }
+        let backup = try #require(FileManager.default.contents(atPath: path))
+        let lost: LaneHead
+        do {
+            let store = try open()
+            for _ in 0..<3 { _ = try store.transaction { try $0.append(Self.draft) } }
+            lost = store.head
+        }
+        for suffix in ["-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
+        try backup.write(to: URL(fileURLWithPath: path))
+        let error = refusal()
+        #expect(error?.code == .restored)
+        #expect(error?.remedy.contains("wasl journal reopen") == true)
+
+        let reopened = try open(reopenReason: "test")
+        #expect(reopened.head.epoch != lost.epoch)
+        let opened = try reopened.read { db in
+            try JournalStore.messages(db, where: "number > 0 ORDER BY number DESC LIMIT 1", [])
+        }
+        let envelope = try Envelope(parsing: try #require(opened.first).body)
+        #expect(envelope.type == .journalOpened)
+        #expect(envelope.data["previous"]?.string == lost.epoch.text)
+        #expect(envelope.lane?.sequence == 1)
+    }
+
+    @Test func aHeadFileBehindTheJournalIsTheTraceOfACrash() throws {
+        var head: Data?
+        do {
+            let store = try open()
+            head = FileManager.default.contents(atPath: path + ".head")
+            for _ in 0..<3 { _ = try store.transaction { try $0.append(Self.draft) } }
+        }
+        try #require(head).write(to: URL(fileURLWithPath: path + ".head"))
+        #expect(refusal() == nil)
+    }
+
+    @Test func aMissingHeadFileMeansThatTheJournalCameFromElsewhere() throws {
+        do { _ = try open() }
+        try FileManager.default.removeItem(atPath: path + ".head")
+        #expect(refusal()?.code == .restored)
+    }
+
+    @Test func arrivalsAreKnownForEver() throws {
+        let store = try open("steg")
+        let envelope = try world.request("steg.bill.view", fields: [:])
+        func arrive(_ body: [UInt8]) throws -> Arrival {
+            try store.transaction { try $0.recordArrival(of: envelope, body: body) }.result
+        }
+        #expect(try arrive([1]) == .new)
+        #expect(try arrive([1]) == .duplicate)
+        #expect(try arrive([2]) == .conflicting)
+    }
+
+    @Test func whatIsSetAsideIsReportedOnceAndCountedEachTime() throws {
+        let store = try open("steg")
+        let delivery = try world.delivery(try world.request("steg.bill.view", fields: [:]))
+        var reports: [OutboundMessage] = []
+        for _ in 0..<3 {
+            reports += try store.transaction { try $0.quarantine(delivery, reason: "test") }.appended
+        }
+        #expect(reports.count == 1)
+        let report = try Envelope(parsing: try #require(reports.first).body)
+        #expect(report.type == .messageRefused)
+        #expect(report.data["digest"]?.string != digestText(delivery.body), "the digest is salted")
+        #expect(try store.read { try Int.fetchOne($0, sql: "SELECT seen FROM quarantine") } == 3)
+    }
+}

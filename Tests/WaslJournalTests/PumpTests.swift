@@ -1,0 +1,143 @@
+import GRDB
+import Logging
+import Synchronization
+import TestSupport
+import Testing
+import WaslModel
+import WaslSimulation
+
+@testable import WaslJournal
+
+@Suite struct PumpTests {
+    private let world: TestWorld
+    private let broker = SimulatedBroker()
+    private let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+
+    init() throws {
+        world = try TestWorld()
+        broker.declare(queue: "ledger")
+        broker.bind(.receipts, "ledger", "#")
+    }
+
+    private func journal(_ participant: String) throws -> Journal {
+        Journal(
+            try JournalStore(path: world.folder + "/\(participant).sqlite", identity: world.identity(participant), migrations: { _ in }),
+            logger: logger)
+    }
+
+    private static let draft = Draft(type: .outcomeDelivered, data: ["outcomes": []])
+
+    @Test func whatWasAcceptedWhileTheBrokerWasAwayArrivesWhole() async throws {
+        let journal = try journal("hydra")
+        broker.cut()
+        let pump = PublishingPump(journal, link: broker.publisher(name: ""), logger: logger)
+        pump.start()
+        for _ in 0..<50 { try await journal.commit { _ = try $0.append(Self.draft) } }
+        #expect(pump.backlog == 51)
+        broker.restore()
+        await pump.awaitConfirmation(of: 51)
+        #expect(Set((1...51).map { $0 }).count == 51)
+        #expect(broker.depth(of: "ledger") >= 51)
+        pump.close()
+        journal.close()
+    }
+
+    @Test func aNackedMessageIsConfirmedInTheEnd() async throws {
+        let journal = try journal("hydra")
+        let pump = PublishingPump(journal, link: broker.publisher(name: ""), logger: logger)
+        broker.nackNext(3)
+        pump.start()
+        for _ in 0..<5 { try await journal.commit { _ = try $0.append(Self.draft) } }
+        for number in 1...6 as ClosedRange<Int64> { await pump.awaitConfirmation(of: number) }
+        #expect(pump.confirmedThrough == 6)
+        #expect(pump.counts.nacked >= 3)
+        pump.close()
+        journal.close()
+    }
+
+    @Test func aFailingStepFailsAloneInItsGroup() async throws {
+        struct Stop: Error {}
+        let journal = try journal("hydra")
+        let results = await withTaskGroup(of: Bool.self) { group in
+            for index in 0..<200 {
+                group.addTask {
+                    do {
+                        try await journal.commit { transaction in
+                            try transaction.append(Self.draft)
+                            if index % 10 == 3 { throw Stop() }
+                        }
+                        return true
+                    } catch { return false }
+                }
+            }
+            return await group.reduce(into: [Bool]()) { $0.append($1) }
+        }
+        #expect(results.count { $0 } == 180)
+        let count = try await journal.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM outbox") }
+        #expect(count == 181)
+        let damage = try await journal.read { try JournalStore.chainDamage($0, last: nil) }
+        #expect(damage == nil)
+        journal.close()
+    }
+
+    @Test func aDeliveryIsAcknowledgedAfterItsCommitAndNotBefore() async throws {
+        broker.declare(queue: "house.hydra")
+        broker.bind(.outcomes, "house.hydra", "hydra.#")
+        let journal = try journal("hydra")
+        let handler = FailingOnce()
+        let link = RecordingLink(broker.consumer(name: "", queues: ["house.hydra"], prefetch: 10), handler.events)
+        let pump = ConsumingPump(journal, link: link, handler: handler, logger: logger)
+        pump.start()
+        let sender = broker.publisher(name: "")
+        let up = Recorder<PublisherEvent>()
+        sender.start { up.append($0) }
+        await up.wait { $0.contains(.up) }
+        sender.publish([
+            OutboundMessage(
+                token: 1, exchange: .outcomes, routingKey: "hydra.steg.x", messageID: "m", time: Timestamp(milliseconds: 0),
+                body: [1], signature: "s")
+        ])
+        await handler.events.wait { $0.last == "acknowledged" }
+        #expect(handler.events.elements == ["applied", "applied", "committed", "acknowledged"])
+        await pump.close()
+        journal.close()
+    }
+}
+
+/// Fails at the first try, as a full disk would.
+private final class FailingOnce: DeliveryHandler {
+    let events = Recorder<String>()
+    private let tries = Mutex(0)
+
+    func prepare(_ deliveries: [Delivery]) async -> [Delivery] { deliveries }
+
+    func apply(_ prepared: [Delivery], in transaction: JournalTransaction) throws {
+        events.append("applied")
+        let count = tries.withLock { tries in
+            tries += 1
+            return tries
+        }
+        if count == 1 { throw JournalError(.full, "full", remedy: "") }
+    }
+
+    func committed(_ prepared: [Delivery]) async { events.append("committed") }
+}
+
+private final class RecordingLink: ConsumerLink {
+    let link: any ConsumerLink
+    let events: Recorder<String>
+
+    init(_ link: any ConsumerLink, _ events: Recorder<String>) {
+        self.link = link
+        self.events = events
+    }
+
+    func start(_ handler: @escaping @Sendable (ConsumerEvent) -> Void) { link.start(handler) }
+
+    func acknowledge(through tag: DeliveryTag) {
+        events.append("acknowledged")
+        link.acknowledge(through: tag)
+    }
+
+    func close() { link.close() }
+}

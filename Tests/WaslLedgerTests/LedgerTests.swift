@@ -1,0 +1,291 @@
+import GRDB
+import Synchronization
+import TestSupport
+import Testing
+import WaslJournal
+import WaslModel
+import WaslSeal
+
+@testable import WaslLedger
+
+/// A ledger's steps over a journal in memory, with a clock that the test holds.
+private final class LedgerBench {
+    let world: TestWorld
+    let store: JournalStore
+    let handler: LedgerDeliveries
+    let clock: TestTime
+    let start: Timestamp
+    private var lanes: [String: (epoch: EpochID, sequence: Int64, chain: String?)] = [:]
+
+    init() throws {
+        world = try TestWorld()
+        let clock = TestTime(TestClock.shared.now)
+        self.clock = clock
+        start = clock.now
+        store = try JournalStore(
+            path: nil, identity: world.identity("ledger"),
+            environment: JournalEnvironment(now: { clock.now }, makeUUID: { UUIDv7(at: $0) }), migrations: LedgerSchema.register)
+        handler = LedgerDeliveries(
+            steps: LedgerSteps(catalogue: world.catalogue, times: LedgerTimes()), registry: world.registry, changes: ChangeSignal())
+    }
+
+    /// A message with the next place in its source's lane.
+    func next(
+        _ type: MessageType, from source: String, subject: RequestID? = nil, to recipient: String? = nil,
+        service: String? = "steg.bill.pay", data: JSONObject = [:]
+    ) -> Envelope {
+        let role: Role = ["hydra", "kerker"].contains(source) ? .house : .agency
+        var lane = lanes[source] ?? (EpochID(TestWorld.uuid().text)!, 0, nil)
+        lane.sequence += 1
+        let envelope = Envelope(
+            id: TestWorld.uuid().text, type: type, source: Source(role: role, participant: ParticipantID(source)!), time: clock.now,
+            subject: subject, lane: LanePosition(epoch: lane.epoch, sequence: lane.sequence, chain: lane.chain),
+            recipient: recipient.flatMap { ParticipantID($0) }, service: service.flatMap { ServiceID($0) }, contract: 1,
+            expiry: clock.now.advanced(by: .seconds(86_400)), data: data)
+        lane.chain = digestText(envelope.encoded())
+        lanes[source] = lane
+        return envelope
+    }
+
+    func submitted(_ subject: RequestID, from house: String = "hydra") -> Envelope {
+        next(.requestSubmitted, from: house, subject: subject, to: "steg", data: ["sealed": "x", "millimes": 5])
+    }
+
+    func outcome(_ subject: RequestID, _ status: String, revision: Int64 = 1) -> Envelope {
+        next(.outcome, from: "steg", subject: subject, to: "hydra", data: ["status": .string(status), "revision": .integer(revision)])
+    }
+
+    func delivered(_ outcome: Envelope) -> Envelope {
+        next(
+            .outcomeDelivered, from: "hydra", service: nil,
+            data: ["outcomes": [["id": .string(outcome.id), "subject": JSON(outcome.subject?.text)]]])
+    }
+
+    @discardableResult
+    func record(
+        _ envelopes: Envelope..., queue: String = "ledger", exchange: String? = nil, signedBy: String? = nil
+    ) async throws -> [Envelope] {
+        let deliveries = try envelopes.map { try world.delivery($0, signedBy: signedBy, queue: queue, exchange: exchange) }
+        let prepared = await handler.prepare(deliveries)
+        return try store.transaction { try self.handler.apply(prepared, in: $0) }.appended.map { try Envelope(parsing: $0.body) }
+    }
+
+    /// - Returns: what the sweep asked for.
+    @discardableResult
+    func sweep(after seconds: Int) throws -> [Envelope] {
+        clock.advance(.seconds(seconds))
+        return try store.transaction { try handler.steps.sweep(world.registry.registry, startedAt: start, in: $0) }.appended
+            .map { try Envelope(parsing: $0.body) }
+    }
+
+    func open() throws -> [String] {
+        try store.read { try String.fetchAll($0, sql: "SELECT class FROM finding WHERE cleared IS NULL ORDER BY class") }
+            .filter { $0 != "silent-participant" }
+    }
+}
+
+final class TestTime: Sendable {
+    private let time: Mutex<Timestamp>
+    init(_ start: Timestamp) { time = Mutex(start) }
+    var now: Timestamp { time.withLock { $0 } }
+    func advance(_ duration: Duration) { time.withLock { $0 = $0.advanced(by: duration) } }
+}
+
+@Suite struct LedgerTests {
+    private let bench: LedgerBench
+    private let subject = TestWorld.uuid()
+
+    init() throws { bench = try LedgerBench() }
+
+    @Test func aWholeRoadLeavesNothingOpen() async throws {
+        let outcome = bench.outcome(subject, "completed")
+        try await bench.record(bench.submitted(subject), outcome, bench.delivered(outcome))
+        try bench.sweep(after: 100)
+        #expect(try bench.open() == [])
+        let overview = try bench.store.read { try Overview.fetch($0, at: bench.clock.now) }
+        #expect(overview.submitted == 1 && overview.terminal == 1 && overview.delivered == 1 && overview.entries == 3)
+    }
+
+    @Test func anyOrderOfArrivalIsLegal() async throws {
+        let outcome = bench.outcome(subject, "completed")
+        let submitted = bench.submitted(subject)
+        let delivered = bench.delivered(outcome)
+        for envelope in [delivered, outcome, submitted] { try await bench.record(envelope) }
+        try bench.sweep(after: 100)
+        #expect(try bench.open() == [])
+    }
+
+    @Test func aGapIsNamedAskedForExactlyAndCleared() async throws {
+        let all = (0..<6).map { _ in bench.submitted(TestWorld.uuid()) }
+        try await bench.record(all[0], all[3], all[5])
+        #expect(try bench.sweep(after: 1).isEmpty, "order is free: nothing is missing at once")
+        let asked = try bench.sweep(after: 6)
+        #expect(try bench.open().contains("gap"))
+        #expect(asked.map(\.type) == [.resend, .resend])
+        #expect(
+            asked.map { [$0.data["from"]?.string.flatMap { Int64($0) }, $0.data["through"]?.string.flatMap { Int64($0) }] } == [
+                [2, 3], [5, 5],
+            ])
+        #expect(asked.allSatisfy { $0.recipient?.text == "hydra" })
+        #expect(try bench.sweep(after: 1).isEmpty, "asks are paced")
+        try await bench.record(all[4], all[1], all[2])
+        #expect(try !bench.open().contains("gap"))
+    }
+
+    @Test func aMissingEndOfALaneIsKnownFromPresence() async throws {
+        let first = bench.submitted(subject)
+        try await bench.record(first)
+        let beat = Envelope(
+            id: TestWorld.uuid().text, type: .presence, source: first.source, time: bench.clock.now,
+            data: ["epoch": JSON(first.lane?.epoch.text), "sequence": "00000000000000000003", "backlog": 1])
+        try await bench.record(beat)
+        let asked = try bench.sweep(after: 6)
+        #expect(asked.map { $0.data["through"]?.string.flatMap { Int64($0) } } == [2], "what waits in its own outbox is not missing")
+    }
+
+    @Test func twoMessagesUnderOneNumberAreAFork() async throws {
+        let first = bench.submitted(subject)
+        var other = first
+        other.id = TestWorld.uuid().text
+        try await bench.record(first)
+        try await bench.record(other)
+        #expect(try bench.open() == ["fork"])
+        #expect(try bench.store.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM entry") } == 1)
+    }
+
+    @Test func aMessageThatIsNotChainedToTheOneBeforeIsAFork() async throws {
+        try await bench.record(bench.submitted(subject))
+        var second = bench.submitted(TestWorld.uuid())
+        second.lane = LanePosition(epoch: second.lane!.epoch, sequence: 2, chain: String(repeating: "A", count: 43))
+        try await bench.record(second)
+        #expect(try bench.open() == ["fork"])
+    }
+
+    @Test func oneSignatureAtTheEndVouchesForARunAndABadEndDoesNot() async throws {
+        let run = (0..<4).map { _ in bench.submitted(TestWorld.uuid()) }
+        var deliveries = try run.map { try bench.world.delivery($0) }
+        #expect(LedgerDeliveries.runs(await bench.handler.prepare(deliveries).verified).count == 1)
+        deliveries[3] = try bench.world.delivery(run[3], signedBy: "kerker")
+        let prepared = await bench.handler.prepare(deliveries)
+        #expect(prepared.verified.count == 3)
+        #expect(prepared.refused.map(\.delivery.messageID) == [run[3].id])
+    }
+
+    @Test func aBadSignatureIsSetAsideAndNamed() async throws {
+        try await bench.record(bench.submitted(subject), signedBy: "kerker")
+        #expect(try bench.open() == ["refused-message"])
+        #expect(try bench.store.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM entry") } == 0)
+        #expect(try bench.store.read { try String.fetchOne($0, sql: "SELECT reason FROM quarantine") }?.hasPrefix("wasl-signature") == true)
+    }
+
+    @Test func aRequestThatNobodyTookIsAskedForAgain() async throws {
+        try await bench.record(bench.submitted(subject))
+        #expect(try bench.sweep(after: 20).isEmpty)
+        let asked = try bench.sweep(after: 20)
+        #expect(try bench.open() == ["not-taken"])
+        #expect(asked.map(\.subject) == [subject] && asked[0].recipient?.text == "hydra")
+        try await bench.record(bench.next(.requestTaken, from: "steg", subject: subject, to: "hydra"))
+        #expect(try bench.open() == [])
+    }
+
+    @Test func anUndeliveredOutcomeIsAskedForAgain() async throws {
+        let outcome = bench.outcome(subject, "completed")
+        try await bench.record(bench.submitted(subject), outcome)
+        let asked = try bench.sweep(after: 40)
+        #expect(try bench.open() == ["undelivered-outcome"])
+        #expect(asked.last?.recipient?.text == "steg" && asked.last?.subject == subject)
+        try await bench.record(bench.delivered(outcome))
+        #expect(try bench.open() == [])
+    }
+
+    @Test func overdueIsNamedWhenTheServiceLevelIsPast() async throws {
+        try await bench.record(bench.submitted(subject), bench.next(.requestTaken, from: "steg", subject: subject, to: "hydra"))
+        try bench.sweep(after: 119)
+        #expect(try bench.open() == [])
+        try bench.sweep(after: 2)
+        #expect(try bench.open() == ["overdue"])
+    }
+
+    @Test func anOutcomeWithoutARequestIsAnOrphanUntilTheRequestComes() async throws {
+        let submitted = bench.submitted(subject)
+        try await bench.record(bench.outcome(subject, "completed"))
+        try bench.sweep(after: 11)
+        #expect(try bench.open().contains("orphan-outcome"))
+        try await bench.record(submitted)
+        #expect(try !bench.open().contains("orphan-outcome"))
+    }
+
+    @Test func twoDifferentTerminalOutcomesContradict() async throws {
+        try await bench.record(
+            bench.submitted(subject), bench.outcome(subject, "completed"), bench.outcome(subject, "refused", revision: 2))
+        #expect(try bench.open() == ["contradicting-outcomes"])
+        #expect(try bench.store.read { try String.fetchOne($0, sql: "SELECT status FROM request") } == "completed")
+    }
+
+    @Test func doubtIsNamedAndClearedByItsEnd() async throws {
+        try await bench.record(bench.submitted(subject), bench.outcome(subject, "in-doubt"))
+        #expect(try bench.open() == ["in-doubt"])
+        try await bench.record(bench.outcome(subject, "parked", revision: 2))
+        #expect(try bench.open() == ["parked"])
+        try await bench.record(bench.outcome(subject, "completed", revision: 3))
+        #expect(try bench.open() == [])
+        let causes = try bench.store.read { try String.fetchAll($0, sql: "SELECT cause FROM finding ORDER BY number") }
+        #expect(causes == ["parked for two people", "the agency says `completed`"])
+    }
+
+    @Test func whatWasUnroutableOrDeadLetteredIsNamedUntilTheAgencyHasIt() async throws {
+        let submitted = bench.submitted(subject)
+        try await bench.record(submitted, queue: "unroutable")
+        try await bench.record(submitted, queue: "dead", exchange: "wasl.dead")
+        #expect(try bench.open() == ["dead-lettered", "unroutable"])
+        try await bench.record(bench.outcome(subject, "completed"))
+        #expect(try bench.open() == [])
+    }
+
+    @Test func aRefusalThatAParticipantReportsIsNamed() async throws {
+        try await bench.record(
+            bench.next(.messageRefused, from: "steg", service: nil, data: ["reason": "id: …", "digest": "d", "bytes": 1]))
+        #expect(try bench.open() == ["refused-message"])
+    }
+
+    @Test func silenceIsNamedAndClearedByAWord() async throws {
+        try bench.sweep(after: 61)
+        func silent() throws -> [String] {
+            try bench.store.read {
+                try String.fetchAll($0, sql: "SELECT key FROM finding WHERE class = 'silent-participant' AND cleared IS NULL ORDER BY key")
+            }
+        }
+        #expect(try silent() == ["hydra", "kerker", "sonede", "steg", "tt"])
+        try await bench.record(bench.submitted(subject))
+        try bench.sweep(after: 1)
+        #expect(try !silent().contains("hydra"))
+    }
+
+    @Test func theStoryOfARequestHasEveryWord() async throws {
+        let outcome = bench.outcome(subject, "completed")
+        try await bench.record(bench.submitted(subject), outcome, bench.delivered(outcome))
+        let story = try #require(try bench.store.read { try LedgerQueries.story($0, subject.text) })
+        #expect(
+            story["entries"]?.array?.map { $0["type"]?.string } == [MessageType.requestSubmitted.rawValue, MessageType.outcome.rawValue])
+        #expect(story["status"] == "completed" && story["delivered"]?.string != nil)
+        #expect(try bench.store.read { try LedgerQueries.story($0, "unknown") } == nil)
+    }
+}
+
+@Suite struct LedgerVerificationTests {
+    @Test func aChangedByteOfEvidenceIsFoundAndNothingIsChanged() async throws {
+        let world = try TestWorld()
+        let path = world.folder + "/ledger.sqlite"
+        let store = try JournalStore(path: path, identity: world.identity("ledger"), migrations: LedgerSchema.register)
+        let handler = LedgerDeliveries(
+            steps: LedgerSteps(catalogue: world.catalogue, times: LedgerTimes()), registry: world.registry, changes: ChangeSignal())
+        let delivery = try world.delivery(try world.request("steg.bill.view", fields: [:]))
+        let prepared = await handler.prepare([delivery])
+        _ = try store.transaction { try handler.apply(prepared, in: $0) }
+        #expect(try LedgerVerification(path: path).problems == [])
+        _ = try store.transaction { try $0.db.execute(sql: "UPDATE evidence SET body = CAST(replace(body, 'hydra', 'kerker') AS BLOB)") }
+        let report = try LedgerVerification(path: path)
+        #expect(report.problems.contains { $0.hasPrefix("entry 1: its evidence does not match") })
+        #expect(report.entries == 1 && report.lanes == 1)
+    }
+}
