@@ -64,9 +64,8 @@ public final class JournalStore {
         JournalSchema.register(in: &migrator)
         migrations(&migrator)
         do {
+            if let path, !isNew { try JournalStore.checkQuickly(migrator, path: path) }
             writer = try JournalStore.openDatabase(path: path)
-            // Before anything is written: what is found damaged stays as it was found.
-            if !isNew { try JournalStore.checkQuickly(writer, path: path) }
             try migrator.migrate(writer)
         } catch let error as DatabaseError where path != nil && error.resultCode != .SQLITE_CANTOPEN {
             throw JournalError(
@@ -105,16 +104,26 @@ public final class JournalStore {
     }
 
     /// A small file is checked whole; a large one at its lane's end, so that a daemon is ready within a second.
-    private static func checkQuickly(_ writer: any DatabaseWriter, path: String?) throws {
-        guard let path else { return }
+    ///
+    /// By a connection that only reads, before any other is opened: what is found damaged stays as it was found.
+    private static func checkQuickly(_ migrator: DatabaseMigrator, path: String) throws {
+        var configuration = Configuration()
+        configuration.readonly = true
+        let reader = try DatabaseQueue(path: path, configuration: configuration)
+        defer { try? reader.close() }
         let size = (try? FileManager.default.attributesOfItem(atPath: path)[.size] as? NSNumber)?.int64Value ?? 0
-        let damage = try writer.read { db -> String? in
+        let damage = try reader.read { db -> String? in
             if size < 32 << 20 {
                 let result = try String.fetchOne(db, sql: "PRAGMA quick_check(1)") ?? "no answer"
                 if result != "ok" { return result }
             }
             // A crash in the very first start may have left a file without tables.
-            return try db.tableExists("outbox") ? chainDamage(db, last: 200) : nil
+            guard try db.tableExists("outbox") else { return nil }
+            let applied = try migrator.appliedIdentifiers(db)
+            guard applied.contains("journal-1"), applied.isSubset(of: migrator.migrations) else {
+                return "its schema is not one that this version knows"
+            }
+            return try chainDamage(db, last: 200)
         }
         if let damage {
             throw JournalError(

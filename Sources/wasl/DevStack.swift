@@ -109,8 +109,13 @@ final class DevStack: Sendable {
 
     private func spawn(_ name: String, _ arguments: [String]) throws -> ChildProcess {
         try ChildProcess(
-            Program.path, arguments, environment: ["PATH": "/usr/bin:/bin", "HOME": layout.folder, "LANG": "C.UTF-8"],
+            Program.path, arguments, environment: DevStack.environment(home: layout.folder),
             output: "\(layout.logsFolder)/\(name).log", input: lifeline.fileHandleForReading.fileDescriptor)
+    }
+
+    /// A daemon has a dozen threads and little to allocate: two heaps, instead of one for each thread, keep it small.
+    private static func environment(home: String) -> [String: String] {
+        ["PATH": "/usr/bin:/bin", "HOME": home, "LANG": "C.UTF-8", "MALLOC_ARENA_MAX": "2"]
     }
 
     private func untilReady(timeout: Duration) async throws {

@@ -85,7 +85,7 @@ import WaslSeal
         do {
             let store = try open()
             for _ in 0..<50 { _ = try store.transaction { try $0.append(Self.draft) } }
-            try store.writer.writeWithoutTransaction { try $0.execute(sql: "PRAGMA wal_checkpoint(TRUNCATE)") }
+            try store.writer.close()
         }
         var bytes = [UInt8](try #require(FileManager.default.contents(atPath: path)))
         for index in offset..<(offset + 64) { bytes[index] ^= 0xFF }
