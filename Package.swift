@@ -107,7 +107,8 @@ let package = Package(
         .testTarget(
             name: "RoadTests",
             dependencies: [
-                "WaslHouse", "WaslAgency", "WaslLedger", "WaslSimulation", "WaslBroker", "WaslWeb", "TestSupport", "wasl", hummingbird,
+                "JSONSchema", "WaslHouse", "WaslAgency", "WaslLedger", "WaslSimulation", "WaslBroker", "WaslWeb", "TestSupport", "wasl",
+                hummingbird,
                 grdb,
             ], swiftSettings: strict),
     ]

@@ -42,6 +42,9 @@ struct AgencyCall: Sendable, Hashable {
     }
 }
 
+/// The agency's answer did not end in time.
+struct AnswerTimedOut: Error {}
+
 struct TranslationResultError: Error, CustomStringConvertible {
     let description: String
     init(_ description: String) { self.description = description }
@@ -68,7 +71,9 @@ final class AgencyClient: Sendable {
         var configuration = HTTPClient.Configuration()
         configuration.redirectConfiguration = .disallow
         configuration.decompression = .disabled
-        configuration.timeout.connect = .seconds(5)
+        // Well before the whole call's time is up: a host that does not answer the handshake was sent nothing.
+        configuration.timeout.connect = .milliseconds(min(5_000, agency.timeout.milliseconds / 2))
+        configuration.timeout.read = .milliseconds(agency.timeout.milliseconds)
         configuration.connectionPool.retryConnectionEstablishment = false
         configuration.connectionPool.idleTimeout = .seconds(20)
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = agency.concurrencyMax
@@ -91,12 +96,28 @@ final class AgencyClient: Sendable {
             request.body = .bytes(encoded.bytes)
         }
         do {
-            let response = try await client.execute(
-                request, deadline: .now() + .milliseconds(agency.timeout.milliseconds))
-            let collected = try await response.body.collect(upTo: agency.answerBytesMax)
-            return decode(response, Array(collected.readableBytesView))
+            let (response, bytes) = try await execute(request)
+            return decode(response, bytes)
         } catch {
             return AgencyClient.isCertainlyUnsent(error) ? .notSent("\(error)") : .unknown("\(error)")
+        }
+    }
+
+    /// Head and body within one time: the client's own deadline ends with the head.
+    private func execute(_ request: HTTPClientRequest) async throws -> (HTTPClientResponse, [UInt8]) {
+        try await withThrowingTaskGroup(of: (HTTPClientResponse, [UInt8]).self) { [client, agency] group in
+            group.addTask {
+                let response = try await client.execute(request, deadline: .now() + .milliseconds(agency.timeout.milliseconds))
+                let body = try await response.body.collect(upTo: agency.answerBytesMax)
+                return (response, Array(body.readableBytesView))
+            }
+            group.addTask {
+                try await Task.sleep(for: agency.timeout + .milliseconds(200))
+                throw AnswerTimedOut()
+            }
+            defer { group.cancelAll() }
+            guard let first = try await group.next() else { throw AnswerTimedOut() }
+            return first
         }
     }
 

@@ -39,7 +39,10 @@ struct AgencyDeliveries: DeliveryHandler {
             let checked = check.check(delivery)
             guard case .accepted(let envelope, _) = checked else { return checked }
             do {
-                if envelope.type == .requestSubmitted, let subject = envelope.subject {
+                if envelope.type == .requestSubmitted {
+                    guard let subject = envelope.subject else {
+                        throw EnvelopeError(attribute: "subject", reason: "missing on a request")
+                    }
                     fields[subject] = try open(envelope, registry)
                 } else {
                     _ = try ControlCommand(envelope)

@@ -16,6 +16,9 @@ struct PreparedOutcome: Sendable {
     let visible: JSONObject
 }
 
+/// A result of a job that has gone on without it: nothing is recorded.
+struct StaleJob: Error {}
+
 /// The agency worker's steps: each runs inside ONE transaction and does no I/O besides.
 struct AgencySteps: Sendable {
     let agency: ParticipantID
@@ -106,6 +109,10 @@ struct AgencySteps: Sendable {
         _ job: Job, phase: Phase?, verdict: Verdict?, decision: Decision, outcome: PreparedOutcome?,
         in transaction: JournalTransaction
     ) throws -> Job {
+        // Another run of the same job may have gone on since: its word stands.
+        guard let current = try Job.fetch(transaction.db, number: job.number), current.state == job.state,
+            current.attempts <= job.attempts
+        else { throw StaleJob() }
         var job = job
         if let phase, let verdict {
             try transaction.db.cachedStatement(
@@ -117,7 +124,11 @@ struct AgencySteps: Sendable {
                 job.number, job.attempts, phase.rawValue, transaction.now.milliseconds, transaction.now.milliseconds,
                 String(verdict.summary.prefix(300)),
             ])
-            if phase == .call, case .doubt = verdict { job.isDoubted = true }
+            if phase == .call, case .doubt = verdict {
+                job.isDoubted = true
+                // The agency may have acted until now, so what it did may take the settle time from now on to be seen.
+                job.lastAttempt = transaction.now
+            }
         }
         switch decision {
         case .conclude: job.state = .done

@@ -11,7 +11,7 @@ extension AgencyWorker {
             let loaded = try await journal.read { db in try held ?? Job.fetch(db, number: number) }
             guard let job = loaded, job.state == .ready || job.state == .looking else { return nil }
             guard let service = parts.catalogue.service(job.service, version: job.contract) else {
-                await conclude(job, nil, nil, .conclude(.failed, AgencyWorker.reason("unknown-service")))
+                await giveUp(job, .failed, "unknown-service")
                 return nil
             }
             if job.state == .ready, let early = rules(service).decideBeforeCall(of: job, at: journal.now) {
@@ -20,7 +20,7 @@ extension AgencyWorker {
             }
             let fields = try heldFields ?? open(job)
             if job.state == .ready, !service.request.validate(.object(fields)).isEmpty {
-                await conclude(job, nil, nil, .conclude(.refused, AgencyWorker.reason("invalid-order")))
+                await giveUp(job, .refused, "invalid-order")
                 return nil
             }
             return await attempt(job, service, fields, job.state == .looking ? .lookup : .call)
@@ -29,6 +29,13 @@ extension AgencyWorker {
             await scheduler.add(number: number, due: journal.now.advanced(by: .seconds(5)))
             return nil
         }
+    }
+
+    /// What cannot be called is told at once; what may already have been done is for people.
+    private func giveUp(_ job: Job, _ status: OutcomeStatus, _ code: String) async {
+        let mayHaveActed = job.isDoubted || job.state == .looking
+        await conclude(
+            job, nil, nil, mayHaveActed ? .park(reason: code) : .conclude(status, AgencyWorker.reason(code)))
     }
 
     private func attempt(_ job: Job, _ service: Service, _ fields: JSONObject, _ phase: Phase) async -> Bool? {
@@ -57,7 +64,14 @@ extension AgencyWorker {
                     try steps.intend(job, phase: phase, announces: isAnnounced, in: $0)
                 }
                 current = intended
-                if let announcement { await publishing.awaitConfirmation(of: announcement) }
+                if let announcement {
+                    await publishing.awaitConfirmation(of: announcement)
+                    // The broker may have been away for long, and nothing was sent yet.
+                    if journal.now >= current.expiry {
+                        await conclude(current, nil, nil, .conclude(.expired, [:]))
+                        return nil
+                    }
+                }
             } else {
                 current.attempts += 1
             }
@@ -98,11 +112,11 @@ extension AgencyWorker {
             } catch {
                 return .doubt("status \(status), and its translation failed: \(error)")
             }
-            return read(answer, status: status, service: service)
+            return read(answer, status: status, service: service, phase: phase)
         }
     }
 
-    private func read(_ answer: JSON, status: Int, service: Service) -> Verdict {
+    private func read(_ answer: JSON, status: Int, service: Service, phase: Phase) -> Verdict {
         switch answer["result"]?.string {
         case "completed":
             guard let fields = answer["fields"]?.object, service.outcome.validate(.object(fields)).isEmpty else {
@@ -117,7 +131,7 @@ extension AgencyWorker {
         case "definite-no":
             let after = answer["after"]?.integer.map { Duration.seconds(min(max($0, 0), 86_400)) }
             return .definiteNo(answer["why"]?.string ?? "status \(status)", retryAfter: after)
-        case "absent": return .absent
+        case "absent" where phase == .lookup: return .absent
         default: return .doubt(answer["why"]?.string ?? "status \(status), which no rule covers")
         }
     }
@@ -148,6 +162,8 @@ extension AgencyWorker {
                 if next.state == .ready || next.state == .looking { await scheduler.add(next, fields: nil) }
                 return
             } catch let error as JournalError where error.code == .closed {
+                return
+            } catch is StaleJob {
                 return
             } catch {
                 logger.error("a result could not be recorded; trying again", metadata: ["error": "\(error)"])

@@ -92,12 +92,13 @@ public final class AgencyWorker: Sendable {
 
     private func recover() async throws {
         let interrupted = try await journal.commit { [steps] in try steps.interrupted(in: $0) }
-        for job in interrupted {
-            await settle(job, .call, .doubt("the worker stopped before the answer was recorded"))
-        }
         let open = try await journal.read { db in
             try Row.fetchAll(db, sql: "SELECT number, due FROM job WHERE state IN ('ready', 'looking')")
                 .map { (number: $0[0] as Int64, due: Timestamp(milliseconds: $0[1])) }
+        }
+        // After the others were read: settling an interrupted one schedules it.
+        for job in interrupted {
+            await settle(job, .call, .doubt("the worker stopped before the answer was recorded"))
         }
         for job in open { await scheduler.add(number: job.number, due: job.due) }
         if !interrupted.isEmpty || !open.isEmpty {

@@ -66,7 +66,8 @@ struct JobRules: Sendable {
 
     /// Before a call begins: after its expiry work is not started, but what may already be done is not called undone.
     func decideBeforeCall(of job: Job, at now: Timestamp) -> Decision? {
-        if job.isDoubted {
+        // A read that may have been served has changed nothing.
+        if job.isDoubted, effect != .read {
             guard effect == .idempotent, let first = job.firstAttempt else { return nil }
             return now.since(first) < retention
                 ? nil : .park(reason: "the agency may have forgotten the idempotency key")

@@ -78,7 +78,10 @@ actor JobScheduler {
         if next.due > now { return .some(next.due) }
         let permit = circuit.permit(at: now)
         guard permit.isPermitted else { return .some(permit.retryAt) }
-        if let at = rate.take(at: now) { return .some(at) }
+        if let at = rate.take(at: now) {
+            circuit.released()
+            return .some(at)
+        }
         return .none
     }
 

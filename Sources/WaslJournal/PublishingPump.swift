@@ -110,15 +110,19 @@ public final class PublishingPump: Sendable {
     }
 
     private func settle(_ settlements: [Settlement]) {
-        let resumed = state.withLock { state -> [CheckedContinuation<Void, Never>] in
-            guard !state.waiters.isEmpty else { return [] }
-            return settlements.filter { $0.result == .confirmed }.flatMap { state.waiters.removeValue(forKey: $0.token) ?? [] }
-        }
+        var resumed: [CheckedContinuation<Void, Never>] = []
         act { state in
             for settlement in settlements where settlement.token != 0 {
                 if settlement.result == .confirmed { state.confirmedCount += 1 } else { state.nackedCount += 1 }
             }
-            return state.window.settled(settlements)
+            // Under the same lock as the window: whoever asks in between either is told now or finds it confirmed.
+            let actions = state.window.settled(settlements)
+            if !state.waiters.isEmpty {
+                for settlement in settlements where settlement.result == .confirmed {
+                    resumed += state.waiters.removeValue(forKey: settlement.token) ?? []
+                }
+            }
+            return actions
         }
         for continuation in resumed { continuation.resume() }
         for settlement in settlements where settlement.result != .confirmed {

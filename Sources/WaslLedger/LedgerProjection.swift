@@ -85,7 +85,7 @@ extension LedgerSteps {
         try transaction.db.cachedStatement(
             sql: """
                 UPDATE request SET status = ?, revision = ?, status_at = ?, outcome = ?, is_terminal = ?,
-                    taken = coalesce(taken, ?), asks = 0
+                    taken = coalesce(taken, ?), asks = 0, delivered = CASE WHEN outcome IS NULL THEN delivered END
                 WHERE subject = ?
                 """
         ).execute(arguments: [
@@ -124,7 +124,7 @@ extension LedgerSteps {
                     WHERE subject = ? AND (outcome = ? OR is_terminal = 0 AND outcome IS NULL)
                     """
             ).execute(arguments: [transaction.now.milliseconds, subject.text, id])
-            try findings.clear([.undeliveredOutcome], about: subject, cause: "the house has it")
+            try findings.clear([.undeliveredOutcome, .unroutable, .deadLettered], about: subject, cause: "the house has it")
         }
     }
 }

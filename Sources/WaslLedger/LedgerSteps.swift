@@ -118,7 +118,7 @@ struct LedgerSteps: Sendable {
             }
         }
         let isWhole = through >= max(seen, announced)
-        let gapSince: Int64? = isWhole ? nil : (row?[2] as Int64?) ?? transaction.now.milliseconds
+        let gapSince: Int64? = isWhole || source.role == .ledger ? nil : (row?[2] as Int64?) ?? transaction.now.milliseconds
         if isWhole, hadGap { try findings.clear(.gap, key: lane.epoch.text, cause: "every number has come") }
         try db.cachedStatement(
             sql: """
@@ -138,17 +138,20 @@ struct LedgerSteps: Sendable {
     /// A beat names the lane's head: what is missing at its end is known without waiting for its next message.
     private func recordPresence(_ envelope: Envelope, _ transaction: JournalTransaction) throws {
         let data = envelope.data
-        guard let epoch = data["epoch"]?.string.flatMap({ EpochID($0) }), let head = data["sequence"]?.string.flatMap({ Int64($0) })
+        guard let epoch = data["epoch"]?.string.flatMap({ EpochID($0) }), let head = data["sequence"]?.string.flatMap({ Int64($0) }),
+            (0...LanePosition.sequenceMax).contains(head), case let backlog = data["backlog"]?.integer ?? 0, backlog >= 0
         else { return }
         let now = transaction.now.milliseconds
         try transaction.db.cachedStatement(
             sql: "UPDATE participant SET epoch = ?, backlog = ?, oldest = ?, circuit = ?, version = ? WHERE id = ?"
         ).execute(arguments: [
-            epoch.text, data["backlog"]?.integer ?? 0, data["oldestms"]?.integer ?? 0, data["circuit"]?.string,
+            epoch.text, backlog, data["oldestms"]?.integer ?? 0, data["circuit"]?.string,
             data["version"]?.string, envelope.source.participant.text,
         ])
         // What still waits in the participant's own outbox is not missing: it says so itself.
-        let expected = max(0, head - (data["backlog"]?.integer ?? 0))
+        let expected = max(0, head - backlog)
+        // The ledger's own commands go to others' queues: its lane is not whole here, and nobody could send it again.
+        guard envelope.source.role != .ledger else { return }
         try transaction.db.cachedStatement(
             sql: """
                 INSERT INTO lane (epoch, source, through, seen, announced, gap_since)

@@ -83,44 +83,60 @@ extension LedgerSteps {
         func before(_ age: Duration) -> Int64 { now.advanced(by: .zero - age).milliseconds }
         // Oldest citizen first, and paced: so many a sweep.
         try each(
-            "taken IS NULL AND is_terminal = 0 AND first_seen < ? AND submitted IS NOT NULL ORDER BY first_seen",
+            .notTaken, "taken IS NULL AND is_terminal = 0 AND first_seen < ? AND submitted IS NOT NULL", "first_seen",
             before(times.notTaken), transaction
         ) { subject, row in
             try findings.open(.notTaken, key: subject.text, participant: ParticipantID(row["agency"] ?? ""), subject: subject)
-            try ask(ParticipantID(row["house"] ?? ""), about: subject, row, transaction)
+        } ask: { subject, row in
+            try ask(ParticipantID(row["house"] ?? ""), about: subject, transaction)
         }
-        try each("is_terminal = 0 AND due < ? ORDER BY due", now.milliseconds, transaction) { subject, row in
+        try each(.overdue, "is_terminal = 0 AND due < ?", "due", now.milliseconds, transaction) { subject, row in
             try findings.open(.overdue, key: subject.text, participant: ParticipantID(row["agency"] ?? ""), subject: subject)
         }
-        try each("submitted IS NULL AND first_seen < ? ORDER BY first_seen", before(times.orphan), transaction) { subject, _ in
+        try each(.orphanOutcome, "submitted IS NULL AND first_seen < ?", "first_seen", before(times.orphan), transaction) {
+            subject, _ in
             try findings.open(.orphanOutcome, key: subject.text, subject: subject)
         }
         try each(
-            "is_terminal = 1 AND delivered IS NULL AND status_at < ? ORDER BY status_at", before(times.undelivered),
-            transaction
+            .undeliveredOutcome, "is_terminal = 1 AND delivered IS NULL AND status_at < ?", "status_at",
+            before(times.undelivered), transaction
         ) { subject, row in
             try findings.open(
                 .undeliveredOutcome, key: subject.text, participant: ParticipantID(row["house"] ?? ""), subject: subject)
-            try ask(ParticipantID(row["agency"] ?? ""), about: subject, row, transaction)
+        } ask: { subject, row in
+            try ask(ParticipantID(row["agency"] ?? ""), about: subject, transaction)
         }
     }
 
+    /// Two looks at the same condition, so that what is already open or not yet due again never hides what is new.
     private func each(
-        _ condition: String, _ time: Int64, _ transaction: JournalTransaction, _ body: (RequestID, Row) throws -> Void
+        _ kind: FindingClass, _ condition: String, _ order: String, _ time: Int64, _ transaction: JournalTransaction,
+        open: (RequestID, Row) throws -> Void, ask: ((RequestID, Row) throws -> Void)? = nil
     ) throws {
-        let rows = try Row.fetchAll(
-            transaction.db.cachedStatement(sql: "SELECT * FROM request WHERE \(condition) LIMIT 500"), arguments: [time])
-        for row in rows {
-            guard let subject = RequestID(row["subject"]) else { continue }
-            try body(subject, row)
-        }
+        let db = transaction.db
+        let new = try Row.fetchAll(
+            db.cachedStatement(
+                sql: """
+                    SELECT * FROM request WHERE \(condition) AND NOT EXISTS (
+                        SELECT 1 FROM finding WHERE class = '\(kind.rawValue)' AND key = request.subject AND cleared IS NULL)
+                    ORDER BY \(order) LIMIT 500
+                    """), arguments: [time])
+        for row in new { if let subject = RequestID(row["subject"]) { try open(subject, row) } }
+        guard let ask else { return }
+        let due = try Row.fetchAll(
+            db.cachedStatement(
+                sql: """
+                    SELECT * FROM request WHERE \(condition)
+                        AND (asks = 0 OR asked + min(?2 << min(asks, 12), 3600000) <= ?3)
+                    ORDER BY \(order) LIMIT 500
+                    """.replacing("< ?", with: "< ?1")),
+            arguments: [time, times.askPause.milliseconds, transaction.now.milliseconds])
+        for row in due { if let subject = RequestID(row["subject"]) { try ask(subject, row) } }
     }
 
     /// What can be mended is mended: the participant is asked to say again what it said about this request.
-    private func ask(
-        _ participant: ParticipantID?, about subject: RequestID, _ row: Row, _ transaction: JournalTransaction
-    ) throws {
-        guard let participant, mayAsk(asked: row["asked"], asks: row["asks"], transaction) else { return }
+    private func ask(_ participant: ParticipantID?, about subject: RequestID, _ transaction: JournalTransaction) throws {
+        guard let participant else { return }
         try transaction.append(Draft(type: .resend, subject: subject, recipient: participant, data: [:]))
         try transaction.db.cachedStatement(sql: "UPDATE request SET asked = ?, asks = asks + 1 WHERE subject = ?")
             .execute(arguments: [transaction.now.milliseconds, subject.text])

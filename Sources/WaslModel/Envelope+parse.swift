@@ -71,7 +71,7 @@ private struct AttributeReader {
         let epoch = try optional("journal", "an epoch's UUID") { EpochID($0) }
         let sequence = try optional("sequence", "20 digits, from 1") { text -> Int64? in
             guard text.utf8.count == 20, text.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let value = Int64(text),
-                value >= 1
+                (1...LanePosition.sequenceMax).contains(value)
             else { return nil }
             return value
         }

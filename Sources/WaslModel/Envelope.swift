@@ -39,6 +39,9 @@ public struct LanePosition: Sendable, Hashable {
         self.chain = chain
     }
 
+    /// What I-JSON counts exactly (RFC 7493 section 2.2): no arithmetic on numbers from outside can overflow.
+    public static let sequenceMax: Int64 = 1 << 53
+
     /// 20 digits, so that texts sort as numbers do.
     public static func sequenceText(_ sequence: Int64) -> String {
         let digits = String(sequence)

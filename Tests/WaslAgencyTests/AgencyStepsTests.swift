@@ -1,9 +1,12 @@
 import GRDB
+import Logging
+import Synchronization
 import TestSupport
 import Testing
 import WaslJournal
 import WaslModel
 import WaslSeal
+import WaslSimulation
 
 @testable import WaslAgency
 
@@ -77,5 +80,53 @@ import WaslSeal
             try store.transaction { try steps.sayTaken(olderThan: .seconds(-10), in: $0) }.appended
         }
         #expect(try said.map { try Envelope(parsing: $0.body).subject } == [jobs[1].subject])
+    }
+
+    @Test func theSettleTimeCountsFromTheEndOfTheCallThatLeftTheDoubt() throws {
+        let clock = Mutex(TestClock.shared.now)
+        let store = try JournalStore(
+            path: nil, identity: world.identity("steg"),
+            environment: JournalEnvironment(now: { clock.withLock { $0 } }, makeUUID: { UUIDv7(at: $0) }),
+            migrations: AgencySchema.register)
+        let request = try world.request("steg.bill.pay", fields: [:])
+        let delivery = CheckedDelivery.accepted(request, try world.delivery(request))
+        let job = try store.transaction { try steps.take([delivery], in: $0) }.result[0]
+        let intended = try store.transaction { try steps.intend(job, phase: .call, announces: false, in: $0) }.result.job
+        clock.withLock { $0 = $0.advanced(by: .seconds(4)) }
+        let doubted = try store.transaction {
+            try steps.conclude(
+                intended, phase: .call, verdict: .doubt("x"), decision: .lookUp(at: $0.now, absences: 0), outcome: nil, in: $0)
+        }.result
+        #expect(doubted.lastAttempt == clock.withLock { $0 })
+        #expect(doubted.isDoubted)
+    }
+
+    @Test func aResultOfAJobThatHasGoneOnIsNotRecorded() throws {
+        let job = try #require(try take(try world.request("steg.bill.pay", fields: [:])).first)
+        let end = Decision.conclude(.completed, [:])
+        _ = try store.transaction { try steps.conclude(job, phase: nil, verdict: nil, decision: end, outcome: nil, in: $0) }
+        #expect(throws: StaleJob.self) {
+            try store.transaction {
+                try steps.conclude(job, phase: .call, verdict: .doubt("x"), decision: .park(reason: "x"), outcome: nil, in: $0)
+            }
+        }
+    }
+
+    @Test func aRequestWithoutASubjectIsSetAsideAndNotACrash() async throws {
+        var request = try world.request("steg.bill.pay", fields: [:])
+        request.subject = nil
+        let own = try JournalStore(path: nil, identity: world.identity("steg"), migrations: AgencySchema.register)
+        let journal = Journal(own, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+        let handler = AgencyDeliveries(
+            steps: steps, registry: world.registry, openingKeys: world.keys["steg"]!.opening,
+            pump: PublishingPump(journal, link: SimulatedBroker().publisher(name: ""), logger: Logger(label: "test")),
+            logger: Logger(label: "test"), taken: { _, _ in })
+        let prepared = await handler.prepare([try world.delivery(request)])
+        guard case .refused(_, let reason)? = prepared.checked.first else {
+            Issue.record("expected a refusal")
+            return
+        }
+        #expect(reason.hasPrefix("subject:"))
+        journal.close()
     }
 }

@@ -77,6 +77,10 @@ import WaslModel
         #expect(rules(.idempotent).decideBeforeCall(of: job(doubted: true, expiry: -1), at: now) == nil)
     }
 
+    @Test func aReadThatLeftDoubtStillExpires() {
+        #expect(rules(.read).decideBeforeCall(of: job(doubted: true, expiry: -1), at: now).map(kind) == "expired")
+    }
+
     @Test func pausesGrowAndStayBounded() {
         func pause(_ attempts: Int) -> Int64 {
             guard case .call(let at) = rules(.read).decide(.doubt("x"), in: .call, of: job(attempts: attempts), at: now) else { return 0 }

@@ -164,7 +164,8 @@ final class TestTime: Sendable {
     @Test func oneSignatureAtTheEndVouchesForARunAndABadEndDoesNot() async throws {
         let run = (0..<4).map { _ in bench.submitted(TestWorld.uuid()) }
         var deliveries = try run.map { try bench.world.delivery($0) }
-        #expect(LedgerDeliveries.runs(await bench.handler.prepare(deliveries).verified).count == 1)
+        let whole = await bench.handler.prepare(deliveries)
+        #expect(LedgerDeliveries.runs(whole.verified).count == 1)
         deliveries[3] = try bench.world.delivery(run[3], signedBy: "kerker")
         let prepared = await bench.handler.prepare(deliveries)
         #expect(prepared.verified.count == 3)
@@ -231,6 +232,45 @@ final class TestTime: Sendable {
         #expect(try bench.open() == [])
         let causes = try bench.store.read { try String.fetchAll($0, sql: "SELECT cause FROM finding ORDER BY number") }
         #expect(causes == ["parked for two people", "the agency says `completed`"])
+    }
+
+    @Test func aTerminalOutcomeAfterADeliveredDoubtStillHasToBeDelivered() async throws {
+        let doubt = bench.outcome(subject, "in-doubt")
+        try await bench.record(bench.submitted(subject), doubt, bench.delivered(doubt))
+        let terminal = bench.outcome(subject, "completed", revision: 2)
+        try await bench.record(terminal)
+        let asked = try bench.sweep(after: 40)
+        #expect(try bench.open() == ["undelivered-outcome"])
+        #expect(asked.contains { $0.recipient?.text == "steg" && $0.subject == subject })
+        try await bench.record(bench.delivered(terminal))
+        #expect(try bench.open() == [])
+    }
+
+    @Test func manyOldFindingsDoNotHideANewOne() async throws {
+        for _ in 0..<6 {
+            for _ in 0..<100 { try await bench.record(bench.submitted(TestWorld.uuid())) }
+        }
+        try bench.sweep(after: 40)
+        try bench.sweep(after: 1)
+        #expect(try bench.open().count == 600)
+    }
+
+    @Test func theLedgersOwnLaneIsNobodysGap() async throws {
+        let beat = Envelope(
+            id: TestWorld.uuid().text, type: .presence, source: Source("/ledger")!, time: bench.clock.now,
+            data: ["epoch": .string(TestWorld.uuid().text), "sequence": "00000000000000000009", "backlog": 0])
+        try await bench.record(beat)
+        #expect(try bench.sweep(after: 30).isEmpty)
+        #expect(try bench.open() == [])
+    }
+
+    @Test(arguments: [("09223372036854775807", -1), ("00000000000000000001", -5), ("x", 0)] as [(String, Int64)])
+    func aPresenceOutOfRangeIsPassedOver(_ sequence: String, _ backlog: Int64) async throws {
+        try await bench.record(
+            Envelope(
+                id: TestWorld.uuid().text, type: .presence, source: Source("/houses/hydra")!, time: bench.clock.now,
+                data: ["epoch": .string(TestWorld.uuid().text), "sequence": .string(sequence), "backlog": .integer(backlog)]))
+        #expect(try bench.sweep(after: 30).isEmpty)
     }
 
     @Test func whatWasUnroutableOrDeadLetteredIsNamedUntilTheAgencyHasIt() async throws {

@@ -1,0 +1,127 @@
+import Foundation
+import TestSupport
+import Testing
+import WaslModel
+import WaslSeal
+
+/// The program as a person meets it: exit codes and words.
+@Suite struct CommandTests {
+    private let world: TestWorld
+
+    init() throws { world = try TestWorld() }
+
+    private func wasl(_ arguments: String...) throws -> (status: Int32, output: String, errors: String) {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: TestWorld.executable)
+        process.arguments = arguments
+        // Files, not pipes: a child that says much must not wait for its reader.
+        let output = world.folder + "/out-\(UUID().uuidString)"
+        let errors = world.folder + "/err-\(UUID().uuidString)"
+        for path in [output, errors] { try Data().write(to: URL(fileURLWithPath: path)) }
+        process.standardOutput = FileHandle(forWritingAtPath: output)
+        process.standardError = FileHandle(forWritingAtPath: errors)
+        try process.run()
+        process.waitUntilExit()
+        func text(_ path: String) -> String { String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self) }
+        return (process.terminationStatus, text(output), text(errors))
+    }
+
+    /// A house's configuration with one line more.
+    private func configuration(extra: String = "", replacing: (String, String) = ("", "")) throws -> String {
+        try world.keys["hydra"]!.write(to: world.folder + "/hydra.json")
+        try world.root.jwk.json.text.write(toFile: world.folder + "/root.jwk.json", atomically: true, encoding: .utf8)
+        for name in ["token", "password"] { try writePrivateFile(Array("a secret of sixteen".utf8), to: world.folder + "/" + name) }
+        var text = """
+            house: hydra
+            data: \(world.folder)/data
+            keys: \(world.folder)/hydra.json
+            registry: \(world.folder)/registry.signed
+            root-key: \(world.folder)/root.jwk.json
+            schemas: \(TestWorld.project)/Schemas
+            broker:
+              host: 127.0.0.1
+              port: 1
+              password-file: \(world.folder)/password
+            http:
+              port: 1
+              token-file: \(world.folder)/token
+            \(extra)
+            """
+        if !replacing.0.isEmpty { text = text.replacingOccurrences(of: replacing.0, with: replacing.1) }
+        let path = world.folder + "/house.yaml"
+        try text.write(toFile: path, atomically: true, encoding: .utf8)
+        return path
+    }
+
+    @Test func anUnknownKeyOfAConfigurationIsNamed() throws {
+        let result = try wasl("house", "run", "--config", try configuration(extra: "tokn: x"))
+        #expect(result.status == 78)
+        #expect(result.errors.contains("`tokn`: unknown key"))
+    }
+
+    @Test(arguments: [
+        ("port: 1\n  password", "port: many\n  password", "broker.port"), ("house: hydra", "house: Hydra!", "house"),
+        ("/token", "/absent", "http.token-file"),
+    ])
+    func aWrongValueOfAConfigurationIsNamed(_ before: String, _ after: String, _ key: String) throws {
+        let result = try wasl("house", "run", "--config", try configuration(replacing: (before, after)))
+        #expect(result.status == 78)
+        #expect(result.errors.contains("`\(key)`"), "\(result.errors)")
+    }
+
+    @Test func aDamagedJournalStopsTheDaemonWithARemedy() throws {
+        let path = try configuration()
+        try FileManager.default.createDirectory(atPath: world.folder + "/data", withIntermediateDirectories: true)
+        try Data("this is not a journal".utf8).write(to: URL(fileURLWithPath: world.folder + "/data/journal.sqlite"))
+        let result = try wasl("house", "run", "--config", path)
+        #expect(result.status == 78)
+        #expect(result.errors.contains("damaged") && result.errors.contains("wasl journal check"), "\(result.errors)")
+    }
+
+    @Test func anOlderRegistryIsNotSignedOverANewerOne() throws {
+        let root = KeyFile()
+        try root.write(to: world.folder + "/root.json")
+        let out = world.folder + "/signed"
+        let held = world.registry.registry
+        func sign(_ version: Int64) throws -> (status: Int32, output: String, errors: String) {
+            let registry = try Registry(
+                version: version, issued: held.issued, expires: held.expires, participants: Array(held.participants.values))
+            try registry.json.text.write(toFile: world.folder + "/registry.json", atomically: true, encoding: .utf8)
+            return try wasl(
+                "registry", "sign", "--file", world.folder + "/registry.json", "--key", world.folder + "/root.json", "--out", out)
+        }
+        #expect(try sign(3).status == 0)
+        let older = try sign(2)
+        #expect(older.status == 65 && older.errors.contains("version 2 is not newer than 3"))
+        #expect(try sign(4).status == 0)
+    }
+
+    @Test func aKeyIsNeverOverwritten() throws {
+        let file = world.folder + "/new.json"
+        #expect(try wasl("keys", "generate", "--out", file).status == 0)
+        #expect(try wasl("keys", "generate", "--out", file).status == 64)
+        #expect(try KeyFile(path: file).opening.count == 1)
+    }
+
+    @Test func helpHasAnExampleForEveryCommand() throws {
+        for command in [
+            ["house", "run"], ["agency", "run"], ["ledger", "run"], ["ledger", "verify"], ["trace"], ["keys", "generate"],
+            ["registry", "sign"], ["topology", "apply"], ["journal", "check"], ["catalogue", "check"], ["bench", "road"],
+        ] {
+            let process = Process()
+            process.executableURL = URL(fileURLWithPath: TestWorld.executable)
+            process.arguments = command + ["--help"]
+            let output = Pipe()
+            process.standardOutput = output
+            try process.run()
+            let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+            process.waitUntilExit()
+            #expect(text.contains("Example"), "\(command)")
+        }
+    }
+
+    @Test func aRequestNumberThatIsNoneIsRefused() throws {
+        let result = try wasl("trace", "nonsense", "--ledger", "http://127.0.0.1:1", "--token-file", "x")
+        #expect(result.status == 65 && result.errors.contains("UUID"))
+    }
+}
