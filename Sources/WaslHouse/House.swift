@@ -61,7 +61,7 @@ public final class House: Sendable {
             handler: HouseDeliveries(
                 steps: steps, registry: parts.registry, openingKeys: parts.keys.opening, pump: publishing,
                 changes: changes, logger: logger),
-            logger: logger)
+            linger: .milliseconds(100), logger: logger)
     }
 
     public func start() {

@@ -27,6 +27,15 @@ public final class BatchQueue<Element: Sendable>: Sendable {
         }?.resume()
     }
 
+    /// What waits now, at most so many, without waiting for more.
+    public func takeWaiting(max: Int) -> [Element] {
+        state.withLock { state in
+            let batch = Array(state.elements.prefix(max))
+            state.elements.removeFirst(batch.count)
+            return batch
+        }
+    }
+
     /// Up to `max` elements, in order, as soon as there is one; `nil` once closed and empty. For one caller.
     public func next(max: Int) async -> [Element]? {
         while true {

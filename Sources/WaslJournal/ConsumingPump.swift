@@ -23,12 +23,19 @@ public final class ConsumingPump<Handler: DeliveryHandler>: Sendable {
     private let task = Mutex<Task<Void, Never>?>(nil)
     private let isLinkUp = Mutex(false)
     private let batchMax: Int
+    private let linger: Duration
 
-    public init(_ journal: Journal, link: any ConsumerLink, handler: Handler, batchMax: Int = 256, logger: Logger) {
+    /// - Parameter linger: under load, how long a batch waits for more: a delivery that comes within this time of the last commit. One
+    ///   commit and one message then serve many; a lone delivery never waits.
+    public init(
+        _ journal: Journal, link: any ConsumerLink, handler: Handler, batchMax: Int = 256, linger: Duration = .zero,
+        logger: Logger
+    ) {
         self.journal = journal
         self.link = link
         self.handler = handler
         self.batchMax = batchMax
+        self.linger = linger
         self.logger = logger
     }
 
@@ -58,7 +65,13 @@ public final class ConsumingPump<Handler: DeliveryHandler>: Sendable {
     }
 
     private func run() async {
-        while let batch = await queue.next(max: batchMax) {
+        var lastCommit: ContinuousClock.Instant?
+        while var batch = await queue.next(max: batchMax) {
+            if linger > .zero, let lastCommit, ContinuousClock.now - lastCommit < linger {
+                try? await Task.sleep(for: linger)
+                batch += queue.takeWaiting(max: batchMax - batch.count)
+            }
+            defer { lastCommit = .now }
             let prepared = await handler.prepare(batch)
             while !Task.isCancelled {
                 do {

@@ -105,18 +105,7 @@ final class LatencyCounter: Sendable {
     var milliseconds: [Double] { state.withLock { $0.milliseconds } }
 
     func place(count: Int, rate: Double?, concurrency: Int) async {
-        let start = ContinuousClock.now
-        await withTaskGroup(of: Void.self) { group in
-            for offset in 0..<count {
-                if Task.isCancelled { break }
-                if offset >= concurrency { await group.next() }
-                if let rate {
-                    let due = start + .nanoseconds(Int64(Double(offset) / rate * 1_000_000_000))
-                    if due > .now { try? await Task.sleep(until: due, clock: .continuous) }
-                }
-                group.addTask { await self.placeOne() }
-            }
-        }
+        await Pace.run(count: count, rate: rate, concurrency: concurrency) { _ in await self.placeOne() }
     }
 
     private func placeOne() async {

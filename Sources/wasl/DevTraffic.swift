@@ -111,18 +111,7 @@ final class DevTraffic: Sendable {
     ///
     /// - Parameter rate: orders a second; `nil` for as many as `concurrency` counters place.
     func place(first: Int, count: Int, rate: Double?, concurrency: Int) async {
-        let start = ContinuousClock.now
-        await withTaskGroup(of: Void.self) { group in
-            for offset in 0..<count {
-                if Task.isCancelled { break }
-                if offset >= concurrency { await group.next() }
-                if let rate {
-                    let due = start + .nanoseconds(Int64(Double(offset) / rate * 1_000_000_000))
-                    if due > .now { try? await Task.sleep(until: due, clock: .continuous) }
-                }
-                group.addTask { await self.place(first + offset) }
-            }
-        }
+        await Pace.run(count: count, rate: rate, concurrency: concurrency) { offset in await self.place(first + offset) }
     }
 
     /// One order, tried under the same key until it is accepted: a counter does not give up on a citizen.
