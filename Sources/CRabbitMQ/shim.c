@@ -157,6 +157,14 @@ int wasl_publish(
         connection, 1, amqp_cstring_bytes(exchange), amqp_cstring_bytes(routing_key), mandatory, 0, &properties, bytes);
 }
 
+amqp_bytes_t wasl_message_id(const amqp_basic_properties_t *properties) {
+    return properties && (properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG) ? properties->message_id : amqp_empty_bytes;
+}
+
+amqp_bytes_t wasl_content_type(const amqp_basic_properties_t *properties) {
+    return properties && (properties->_flags & AMQP_BASIC_CONTENT_TYPE_FLAG) ? properties->content_type : amqp_empty_bytes;
+}
+
 amqp_bytes_t wasl_header(const amqp_basic_properties_t *properties, const char *name) {
     if (properties && (properties->_flags & AMQP_BASIC_HEADERS_FLAG)) {
         size_t length = strlen(name);

@@ -2,6 +2,7 @@ import CRabbitMQ
 import Logging
 import Synchronization
 import WaslJournal
+import WaslModel
 
 /// Consumes queues with a bounded prefetch; acknowledgements come back through a mailbox.
 final class AMQPConsumer: ConsumerLink {
@@ -40,6 +41,7 @@ private final class ConsumerDriver: ConnectionDriver, MailHolder, @unchecked Sen
         var signature: String?
         var bodySize: UInt64?
         var body: [UInt8] = []
+        var received: UInt64 = 0
     }
 
     private let mailbox = Mutex<DeliveryTag?>(nil)
@@ -92,13 +94,16 @@ private final class ConsumerDriver: ConnectionDriver, MailHolder, @unchecked Sen
         case WASL_FRAME_HEADER:
             guard let properties = frame.properties else { return }
             let signature = wasl_header(properties, "wasl-signature")
-            partial?.messageID = string(properties.pointee.message_id)
-            partial?.contentType = string(properties.pointee.content_type)
+            partial?.messageID = string(wasl_message_id(properties))
+            partial?.contentType = string(wasl_content_type(properties))
             partial?.signature = signature.len > 0 ? string(signature) : nil
             partial?.bodySize = frame.body_size
             finishIfWhole()
         case WASL_FRAME_BODY:
-            partial?.body.append(contentsOf: array(frame.fragment))
+            // One byte more than is allowed tells the parser enough; the rest is counted and not kept.
+            let room = Envelope.bytesMax + 1 - (partial?.body.count ?? 0)
+            partial?.received += UInt64(frame.fragment.len)
+            if room > 0 { partial?.body.append(contentsOf: array(frame.fragment).prefix(room)) }
             finishIfWhole()
         case WASL_FRAME_CANCEL:
             throw BrokerError(.cancelled, "the broker cancelled the consumer: was a queue deleted?")
@@ -109,7 +114,7 @@ private final class ConsumerDriver: ConnectionDriver, MailHolder, @unchecked Sen
     }
 
     private func finishIfWhole() {
-        guard let whole = partial, let size = whole.bodySize, UInt64(whole.body.count) >= size else { return }
+        guard let whole = partial, let size = whole.bodySize, whole.received >= size else { return }
         partial = nil
         deliveries.append(
             Delivery(

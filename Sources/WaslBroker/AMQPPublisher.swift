@@ -35,7 +35,8 @@ private final class PublisherDriver: ConnectionDriver, MailHolder, @unchecked Se
 
     private struct Pending {
         let token: Int64
-        let since: ContinuousClock.Instant
+        let messageID: String
+        var since: ContinuousClock.Instant
         var returned: String?
     }
 
@@ -81,7 +82,7 @@ private final class PublisherDriver: ConnectionDriver, MailHolder, @unchecked Se
         for message in taken.prefix(64) {
             try connection.publish(message)
             lastTag += 1
-            pending[lastTag] = Pending(token: message.token, since: .now)
+            pending[lastTag] = Pending(token: message.token, messageID: message.messageID, since: .now)
             if message.exchange.isMandatory { mandatoryTags[message.messageID] = lastTag }
         }
         taken = taken.dropFirst(64)
@@ -96,7 +97,7 @@ private final class PublisherDriver: ConnectionDriver, MailHolder, @unchecked Se
         case WASL_FRAME_HEADER:
             // A return's header and body frames follow it; the acknowledgement comes after them.
             if let returning, let properties = frame.properties {
-                let messageID = string(properties.pointee.message_id)
+                let messageID = string(wasl_message_id(properties))
                 if let tag = mandatoryTags[messageID] { pending[tag]?.returned = "\(returning.code) \(returning.text)" }
             }
             returning = nil
@@ -105,6 +106,8 @@ private final class PublisherDriver: ConnectionDriver, MailHolder, @unchecked Se
             handler(.blocked(reason: string(frame.text)))
         case WASL_FRAME_UNBLOCKED:
             isBlocked = false
+            // The broker had stopped reading: the time to confirm begins now.
+            for tag in pending.keys { pending[tag]?.since = .now }
             handler(.unblocked)
         case WASL_FRAME_CHANNEL_CLOSE, WASL_FRAME_CONNECTION_CLOSE:
             throw BrokerError(.closed, "the broker closed: \(frame.code) \(string(frame.text))")
@@ -117,6 +120,7 @@ private final class PublisherDriver: ConnectionDriver, MailHolder, @unchecked Se
         guard first <= frame.delivery_tag else { return }
         for tag in first...frame.delivery_tag {
             guard let entry = pending.removeValue(forKey: tag) else { continue }
+            if mandatoryTags[entry.messageID] == tag { mandatoryTags[entry.messageID] = nil }
             let result: Settlement.Result =
                 isConfirmed ? entry.returned.map { .returned($0) } ?? .confirmed : .nacked
             settlements.append(Settlement(token: entry.token, result: result))
@@ -128,7 +132,6 @@ private final class PublisherDriver: ConnectionDriver, MailHolder, @unchecked Se
         if !settlements.isEmpty {
             let batch = settlements
             settlements = []
-            if pending.isEmpty { mandatoryTags = [:] }
             handler(.settled(batch))
         }
         // Tags grow with time, and a lone late one is found once the others are gone.

@@ -145,6 +145,7 @@ public final class PrivateNode: Sendable {
             default_permissions.write = .*
             loopback_users = none
             heartbeat = 10
+            max_message_size = 1048576
             raft.wal_max_size_bytes = 64000000
             disk_free_limit.absolute = 64MB
             log.file.level = warning

@@ -22,6 +22,7 @@ public final class ConsumingPump<Handler: DeliveryHandler>: Sendable {
     private let queue = BatchQueue<Delivery>()
     private let task = Mutex<Task<Void, Never>?>(nil)
     private let isLinkUp = Mutex(false)
+    private let isClosing = Mutex(false)
     private let batchMax: Int
     private let linger: Duration
 
@@ -59,6 +60,7 @@ public final class ConsumingPump<Handler: DeliveryHandler>: Sendable {
     }
 
     public func close() async {
+        isClosing.withLock { $0 = true }
         link.close()
         queue.close()
         await task.withLock { $0 }?.value
@@ -88,6 +90,7 @@ public final class ConsumingPump<Handler: DeliveryHandler>: Sendable {
                 } catch {
                     // Not acknowledged, so not lost: the disk may be full or the journal behind.
                     logger.error("a batch could not be recorded; trying again", metadata: ["error": "\(error)"])
+                    if isClosing.withLock({ $0 }) { return }
                     try? await Task.sleep(for: .seconds(1))
                 }
             }

@@ -66,6 +66,10 @@ public struct DeliveryCheck: Sendable {
 
     public func verify(_ envelope: Envelope, _ delivery: Delivery) throws(SealError) {
         guard let signature = delivery.signature else { throw SealError(.malformed, "missing") }
+        // Houses and agencies act on what comes, so a revoked key says nothing to them any more; the ledger judges it at its time.
+        if recipient != nil, registry.isRevoked(try DetachedSignature.keyID(signature, as: .message)) {
+            throw SealError(.keyNotValid, "kid: revoked; what was not logged before needs two people")
+        }
         try registry.verify(envelope, body: delivery.body, signature: signature)
     }
 

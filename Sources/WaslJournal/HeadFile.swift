@@ -44,13 +44,22 @@ final class HeadFile {
         return LaneHead(epoch: epoch, sequence: sequence, hash: parts[2] == "-" ? nil : parts[2])
     }
 
-    func write(_ head: LaneHead) throws {
+    /// - Parameter synced: once at the start, so that file and folder entry outlive a power cut.
+    func write(_ head: LaneHead, synced: Bool = false) throws {
         let line = Array("\(head.epoch) \(LanePosition.sequenceText(head.sequence)) \(head.hash ?? "-") \n".utf8)
         let fixed = line + [UInt8](repeating: 0x20, count: max(0, 128 - line.count))
         guard pwrite(descriptor, fixed, fixed.count, 0) == fixed.count else {
             throw JournalError(
                 .full, "\(path): cannot be written (\(String(cString: strerror(errno))))",
                 remedy: "Make room on the disk and start again")
+        }
+        if synced {
+            fsync(descriptor)
+            let folder = open((path as NSString).deletingLastPathComponent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+            if folder >= 0 {
+                fsync(folder)
+                close(folder)
+            }
         }
     }
 }

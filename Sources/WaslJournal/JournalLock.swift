@@ -11,12 +11,21 @@ final class JournalLock {
                 .locked, "\(path).lock: cannot be opened (\(String(cString: strerror(errno))))",
                 remedy: "Check that the folder exists and belongs to this user")
         }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
-            close(descriptor)
+        // The descriptor is closed by `deinit`, which runs although this throws: every property has its value.
+        guard JournalLock.take(descriptor) else {
             throw JournalError(
                 .locked, "\(path): another process holds this journal", remedy: "Stop it first: one journal, one process")
         }
     }
 
     deinit { close(descriptor) }
+
+    /// A holder that is just ending, or a child between its fork and its exec, lets go within moments: worth half a second.
+    private static func take(_ descriptor: Int32) -> Bool {
+        for _ in 0..<50 {
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return true }
+            Thread.sleep(forTimeInterval: 0.01)
+        }
+        return false
+    }
 }

@@ -76,9 +76,12 @@ public final class JournalStore {
         (head, number, confirmedThrough, salt) = (state.head, state.number, state.confirmedThrough, state.salt)
         if let path {
             let headPath = headPath ?? path + ".head"
-            let file = try HeadFile(path: headPath, isNew: isNew || reopenReason != nil)
-            if reopenReason == nil { try JournalStore.compare(head, with: file.read(), isNew: isNew, writer, path: path) }
-            try file.write(head)
+            let file = try HeadFile(path: headPath, isNew: isNew || number == 0 || reopenReason != nil)
+            // A new epoch's own commit writes its head: until then the old file goes on telling that a backup was put back.
+            if reopenReason == nil {
+                try JournalStore.compare(head, with: file.read(), isNew: isNew, writer, path: path)
+                try file.write(head, synced: true)
+            }
             headFile = file
         } else {
             headFile = nil
@@ -281,7 +284,8 @@ public final class JournalStore {
         head = transaction.head
         number = transaction.number
         confirmedThrough = watermark
-        if hasMoved { try headFile?.write(head) }
+        // The commit stands whatever becomes of this file: one that stays behind is the trace of a crash, and legal.
+        if hasMoved { try? headFile?.write(head) }
         return (result, transaction.appended)
     }
 

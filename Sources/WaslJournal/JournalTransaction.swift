@@ -146,7 +146,11 @@ public final class JournalTransaction {
         ])
         let seen = try Int.fetchOne(
             db.cachedStatement(sql: "SELECT seen FROM quarantine WHERE digest = ?"), arguments: [digest])
-        guard seen == 1 else { return }
+        // A report about one's own report would be refused in its turn, for ever.
+        let isOwn =
+            delivery.exchange == Exchange.receipts.rawValue
+            && delivery.routingKey.hasPrefix("\(identity.source.participant).")
+        guard seen == 1, !isOwn else { return }
         try append(
             Draft(
                 type: .messageRefused,

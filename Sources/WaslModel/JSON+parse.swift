@@ -95,7 +95,7 @@ private struct JSONParser {
                 isDuplicate = !seen.insert(key).inserted
             }
             if isDuplicate {
-                throw JSONParseError(offset: keyOffset, reason: "the key `\(key.prefix(64))` comes twice in one object")
+                throw JSONParseError(offset: keyOffset, reason: "a key of \(key.utf8.count) bytes comes twice in one object")
             }
             skipSpace()
             guard at < bytes.count, bytes[at] == UInt8(ascii: ":") else { throw failure("expected `:`") }

@@ -117,6 +117,9 @@ public struct Registry: Sendable {
         return entry.verification
     }
 
+    /// Whether a key was revoked, at whatever time: who stole it also chooses what time its messages say.
+    public func isRevoked(_ keyID: String) -> Bool { verificationKeys[keyID]?.key.revoked != nil }
+
     /// The key of a person who acts for a participant, and the person's name in the registry.
     public func personalKey(
         _ keyID: String, of participant: ParticipantID, at time: Timestamp

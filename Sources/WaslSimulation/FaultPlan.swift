@@ -10,10 +10,8 @@ public struct FaultPlan: Sendable {
         case lostConnectionAfterActing = "lost-connection-after-acting"
         case malformedAnswerAfterActing = "malformed-answer-after-acting"
         case maintenance
-
-        var acts: Bool { self != .errorBeforeActing && self != .maintenance }
-        /// Whether the caller can know that nothing was done.
-        public var leavesDoubt: Bool { self != .maintenance }
+        /// The agency answers nobody for a while: every call breaks off, and nothing is done.
+        case dark
     }
 
     let seed: UInt64
@@ -21,10 +19,15 @@ public struct FaultPlan: Sendable {
     let perMille: [(fault: Fault, share: UInt64)]
     let refusedPerMille: UInt64
     let latency: ClosedRange<Int64>
+    /// How many seconds of each two minutes an agency is dark.
+    let darkSeconds: Int64
 
-    /// - Parameter rate: 1 is about 7 faults in 100 calls; 0 is none.
-    public init(seed: UInt64, rate: Double = 1, latency: ClosedRange<Int64> = 1...15) {
+    /// - Parameters:
+    ///   - rate: 1 is about 7 faults in 100 calls; 0 is none.
+    ///   - darkSeconds: of each two minutes; when they begin is the seed's to say, for each agency apart.
+    public init(seed: UInt64, rate: Double = 1, latency: ClosedRange<Int64> = 1...15, darkSeconds: Int64 = 0) {
         self.seed = seed
+        self.darkSeconds = darkSeconds
         let shares: [(Fault, Double)] = [
             (.errorBeforeActing, 15), (.errorAfterActing, 15), (.timeoutAfterActing, 5), (.lostConnectionAfterActing, 10),
             (.malformedAnswerAfterActing, 10), (.maintenance, 15),
@@ -41,6 +44,10 @@ public struct FaultPlan: Sendable {
             roll -= share
         }
         return nil
+    }
+
+    func isDark(_ agency: String, at time: Timestamp) -> Bool {
+        (time.seconds + Int64(number(agency, salt: 10) % 120)) % 120 < darkSeconds
     }
 
     func refuses(_ reference: String) -> Bool { number(reference, salt: 2) % 1000 < refusedPerMille }

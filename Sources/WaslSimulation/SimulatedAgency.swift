@@ -82,11 +82,13 @@ public final class SimulatedOffice: Sendable {
         }
         for waiter in waiters { waiter.resume() }
         try await Task.sleep(for: plan.latency(for: reference))
-        let fault = forced ?? (isFirst ? plan.fault(for: reference) : nil)
-        if fault == .maintenance || fault == .errorBeforeActing {
+        let now = Timestamp(milliseconds: Int64(Date().timeIntervalSince1970 * 1000))
+        let dark: FaultPlan.Fault? = plan.isDark(agency, at: now) ? .dark : nil
+        let fault = forced ?? dark ?? (isFirst ? plan.fault(for: reference) : nil)
+        if fault == .maintenance || fault == .errorBeforeActing || fault == .dark {
             await log.append(
                 .init(agency: agency, operation: operation, reference: reference, receipt: nil, fault: fault?.rawValue))
-            return fault == .maintenance ? maintenance : serverError
+            return fault == .dark ? SimulatedOffice.brokenResponse : fault == .maintenance ? maintenance : serverError
         }
         let receipt = acts ? "\(agency.uppercased())-\(UInt32.random(in: 1_000_000...UInt32.max))" : nil
         if acts || fault != nil {

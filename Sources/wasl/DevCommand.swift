@@ -24,6 +24,7 @@ struct DevCommand: AsyncParsableCommand {
     @Flag(help: "Print one JSON object at the end.") var json = false
     @Option(help: "Decides orders and faults.") var seed: UInt64 = 1
     @Option(help: "How often agencies fail: 1 is about 7 calls in 100, 0 never.") var faults = 1.0
+    @Option(help: "How many seconds of each two minutes each agency answers nobody.") var darkSeconds: Int64 = 0
     @Option(help: "The Schemas folder.") var schemas: String?
     @Option(help: "How much the processes log: notice, info, debug.") var logLevel = "notice"
     @Option(help: "Give up waiting for reconciliation after so many seconds.") var patience = 300
@@ -34,7 +35,7 @@ struct DevCommand: AsyncParsableCommand {
         }
         let stack = try DevStack(
             folder: data, schemas: try Program.schemas(schemas),
-            options: DevStack.Options(houseCount: houses, seed: seed, faultRate: faults, logLevel: logLevel))
+            options: DevStack.Options(houseCount: houses, seed: seed, faultRate: faults, logLevel: logLevel, darkSeconds: darkSeconds))
         let interrupted = Interrupts()
         let working = Task { try await work(stack) }
         interrupted.onFirst { working.cancel() }

@@ -12,6 +12,7 @@ final class DevStack: Sendable {
         var faultRate = 1.0
         var logLevel = "notice"
         var latencyMax: Int64 = 15
+        var darkSeconds: Int64 = 0
     }
 
     private struct Child {
@@ -82,7 +83,8 @@ final class DevStack: Sendable {
                 name: "simulated-agencies",
                 arguments: [
                     "simulate", "agencies", "--log", layout.effectsFolder, "--seed", String(options.seed), "--fault-rate",
-                    String(options.faultRate), "--latency-max", String(options.latencyMax), "--follow-parent",
+                    String(options.faultRate), "--latency-max", String(options.latencyMax), "--dark-seconds", String(options.darkSeconds),
+                    "--follow-parent",
                 ] + simulated))
         func add(_ id: String, _ role: Role, endpoint: String? = nil) throws {
             try participants.writeConfiguration(

@@ -19,11 +19,12 @@ struct SimulateCommand: AsyncParsableCommand {
         @Option(help: "Decides the faults.") var seed: UInt64 = 1
         @Option(help: "How often calls fail: 1 is about 7 in 100, 0 never.") var faultRate = 1.0
         @Option(help: "The longest usual latency in milliseconds.") var latencyMax: Int64 = 15
+        @Option(help: "How many seconds of each two minutes each agency answers nobody.") var darkSeconds: Int64 = 0
         @Flag(help: .hidden) var followParent = false
 
         func run() async throws {
             if followParent { Daemon.endWithStandardInput() }
-            let plan = FaultPlan(seed: seed, rate: faultRate, latency: 0...max(0, latencyMax))
+            let plan = FaultPlan(seed: seed, rate: faultRate, latency: 0...max(0, latencyMax), darkSeconds: darkSeconds)
             try FileManager.default.createDirectory(atPath: log, withIntermediateDirectories: true)
             var logger = Logger(label: "simulated", factory: { StreamLogHandler.standardError(label: $0) })
             logger.logLevel = .critical

@@ -56,6 +56,10 @@ int wasl_publish(
     const char *header_name_1, const char *header_value_1, const char *header_name_2, const char *header_value_2,
     const void *body, size_t body_length);
 
+/// A property's value, or an empty range where the message has none: only a field whose flag is set was ever written.
+amqp_bytes_t wasl_message_id(const amqp_basic_properties_t *properties);
+amqp_bytes_t wasl_content_type(const amqp_basic_properties_t *properties);
+
 /// A text header's value, or an empty range.
 amqp_bytes_t wasl_header(const amqp_basic_properties_t *properties, const char *name);
 
