@@ -118,7 +118,7 @@ extension AgencyWorker {
                 "code": "resolved", "ar": .string(resolution.note), "fr": .string(resolution.note), "en": .string(resolution.note),
             ]
         }
-        let outcome = try seal(job, resolution.status, fields, visible)
+        let outcome = try desk.seal(job, resolution.status, fields, visible, journal.environment)
         let decision = Decision.conclude(resolution.status, fields)
         try await journal.commit { [steps] transaction in
             // Looked at again inside the transaction: two resolutions may come at once.
@@ -131,8 +131,7 @@ extension AgencyWorker {
                     resolution.request.text, transaction.now.milliseconds, text, signatures.joined(separator: "\n"),
                     holders.joined(separator: "\n"), Data(evidence),
                 ])
-            _ = try steps.conclude(
-                current, phase: nil, verdict: nil, decision: decision, outcome: outcome, in: transaction)
+            _ = try steps.conclude(Conclusion(current, decision: decision), outcome: outcome, in: transaction)
         }
         logger.notice("resolved by two people", metadata: ["request": "\(resolution.request)", "status": "\(resolution.status.rawValue)"])
     }

@@ -4,21 +4,21 @@ import NIOCore
 import NIOHTTP1
 import NIOPosix
 import WaslCatalogue
-import WaslModel
+package import WaslModel
 
 /// A call as `call.jq` or `lookup.jq` describes it.
-struct AgencyCall: Sendable, Hashable {
-    let method: String
-    let path: String
-    let headers: [(String, String)]
-    let body: JSON?
+package struct AgencyCall: Sendable, Hashable {
+    package let method: String
+    package let path: String
+    package let headers: [(String, String)]
+    package let body: JSON?
 
-    static func == (left: AgencyCall, right: AgencyCall) -> Bool {
+    package static func == (left: AgencyCall, right: AgencyCall) -> Bool {
         left.method == right.method && left.path == right.path && left.body == right.body
             && left.headers.map { "\($0):\($1)" } == right.headers.map { "\($0):\($1)" }
     }
 
-    func hash(into hasher: inout Hasher) { hasher.combine(path) }
+    package func hash(into hasher: inout Hasher) { hasher.combine(path) }
 
     /// - Throws: ``TranslationResultError`` naming the member.
     init(_ json: JSON) throws {
@@ -51,7 +51,7 @@ struct TranslationResultError: Error, CustomStringConvertible {
 }
 
 /// What came back over the network.
-enum Transport: Sendable {
+package enum Transport: Sendable {
     /// Nothing reached the agency, for certain.
     case notSent(String)
     case answered(status: Int, headers: JSONObject, body: JSON)

@@ -1,37 +1,27 @@
 import Logging
-import WaslJournal
-import WaslModel
-import WaslSeal
+package import WaslJournal
+package import WaslModel
+package import WaslSeal
 
-/// What arrives at an agency's worker: citizens' requests, and what the ledger asks of it.
-struct AgencyDeliveries: DeliveryHandler {
+/// Takes in what arrives at an agency's worker: citizens' requests, and what the ledger asks of it.
+package struct AgencyIntake: Sendable {
     /// The checked deliveries, and the opened fields by subject: in memory only, so that a job need not be opened again at once.
-    struct Prepared: Sendable {
-        let checked: [CheckedDelivery]
-        let fields: [RequestID: JSONObject]
+    package struct Prepared: Sendable {
+        package let checked: [CheckedDelivery]
+        package let fields: [RequestID: JSONObject]
     }
 
     let steps: AgencySteps
     let registry: RegistryHolder
     let openingKeys: [OpeningKey]
-    let pump: PublishingPump
-    let taken: @Sendable ([Job], [RequestID: JSONObject]) async -> Void
-    let logger: Logger
-    private let newJobs = NewJobs()
 
-    init(
-        steps: AgencySteps, registry: RegistryHolder, openingKeys: [OpeningKey], pump: PublishingPump, logger: Logger,
-        taken: @escaping @Sendable ([Job], [RequestID: JSONObject]) async -> Void
-    ) {
+    package init(steps: AgencySteps, registry: RegistryHolder, openingKeys: [OpeningKey]) {
         self.steps = steps
         self.registry = registry
         self.openingKeys = openingKeys
-        self.pump = pump
-        self.logger = logger
-        self.taken = taken
     }
 
-    func prepare(_ deliveries: [Delivery]) async -> Prepared {
+    package func prepare(_ deliveries: [Delivery]) -> Prepared {
         let registry = registry.registry
         let check = DeliveryCheck(registry: registry, recipient: steps.agency)
         var fields: [RequestID: JSONObject] = [:]
@@ -71,30 +61,31 @@ struct AgencyDeliveries: DeliveryHandler {
         return try SealedContent.open(sealed, in: envelope, with: openingKeys)
     }
 
-    func apply(_ prepared: Prepared, in transaction: JournalTransaction) throws {
-        newJobs.set(try steps.take(prepared.checked, in: transaction))
-    }
-
-    func committed(_ prepared: Prepared) async {
-        await taken(newJobs.take(), prepared.fields)
-        for case .accepted(let envelope, _) in prepared.checked {
-            guard let command = try? ControlCommand(envelope) else { continue }
-            if let failure = await pump.perform(command, registry: registry) {
-                logger.warning("a command of the ledger was not carried out", metadata: ["reason": "\(failure)"])
-            }
-        }
+    package func record(_ prepared: Prepared, in transaction: JournalTransaction) throws -> [Job] {
+        try steps.take(prepared.checked, in: transaction)
     }
 }
 
-/// Carries the jobs of one batch from its commit to the scheduler; a batch that is tried again overwrites them.
-private final class NewJobs: @unchecked Sendable {
-    // The pump applies a batch, waits for its commit, then calls `committed`: the two never run at once.
-    private var jobs: [Job] = []
+/// A worker's deliveries, between its pumps.
+struct AgencyDeliveries: DeliveryHandler {
+    let intake: AgencyIntake
+    let pump: PublishingPump
+    let logger: Logger
+    let taken: @Sendable ([Job], [RequestID: JSONObject]) async -> Void
 
-    func set(_ jobs: [Job]) { self.jobs = jobs }
+    func prepare(_ deliveries: [Delivery]) -> AgencyIntake.Prepared { intake.prepare(deliveries) }
 
-    func take() -> [Job] {
-        defer { jobs = [] }
-        return jobs
+    func record(_ prepared: AgencyIntake.Prepared, in transaction: JournalTransaction) throws -> [Job] {
+        try intake.record(prepared, in: transaction)
+    }
+
+    func committed(_ prepared: AgencyIntake.Prepared, _ jobs: [Job]) async {
+        await taken(jobs, prepared.fields)
+        for case .accepted(let envelope, _) in prepared.checked {
+            guard let command = try? ControlCommand(envelope) else { continue }
+            if let failure = await pump.perform(command, registry: intake.registry) {
+                logger.warning("a command of the ledger was not carried out", metadata: ["reason": "\(failure)"])
+            }
+        }
     }
 }

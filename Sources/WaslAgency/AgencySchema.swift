@@ -1,8 +1,8 @@
-import GRDB
+package import GRDB
 
 /// The agency worker's own tables, beside those of every journal.
-enum AgencySchema {
-    static func register(in migrator: inout DatabaseMigrator) {
+package enum AgencySchema {
+    package static func register(in migrator: inout DatabaseMigrator) {
         migrator.registerMigration("agency-1") { db in
             try db.execute(
                 sql: """

@@ -1,12 +1,12 @@
-import GRDB
-import WaslJournal
-import WaslModel
+package import GRDB
+package import WaslJournal
+package import WaslModel
 import WaslSeal
 
 import struct Foundation.Data
 
 /// An outcome sealed and ready for its commit.
-struct PreparedOutcome: Sendable {
+package struct PreparedOutcome: Sendable {
     let id: String
     let status: OutcomeStatus
     let revision: Int64
@@ -17,11 +17,13 @@ struct PreparedOutcome: Sendable {
 }
 
 /// A result of a job that has gone on without it: nothing is recorded.
-struct StaleJob: Error {}
+package struct StaleJob: Error {}
 
 /// The agency worker's steps: each runs inside ONE transaction and does no I/O besides.
-struct AgencySteps: Sendable {
+package struct AgencySteps: Sendable {
     let agency: ParticipantID
+
+    package init(agency: ParticipantID) { self.agency = agency }
 
     /// Takes a batch of deliveries into the journal. Unique by (source, id) and by (source, subject), for ever.
     ///
@@ -81,7 +83,7 @@ struct AgencySteps: Sendable {
     ///
     /// - Parameter announces: says `attempt.intended`, for calls that cannot be repeated.
     /// - Returns: the job as it is now, and the outbox number of the announcement.
-    func intend(
+    package func intend(
         _ job: Job, phase: Phase, announces: Bool, in transaction: JournalTransaction
     ) throws -> (job: Job, announcement: Int64?) {
         var job = job
@@ -105,16 +107,15 @@ struct AgencySteps: Sendable {
     }
 
     /// Records what an attempt brought, and what is said about it.
-    func conclude(
-        _ job: Job, phase: Phase?, verdict: Verdict?, decision: Decision, outcome: PreparedOutcome?,
-        in transaction: JournalTransaction
+    package func conclude(
+        _ conclusion: Conclusion, outcome: PreparedOutcome?, in transaction: JournalTransaction
     ) throws -> Job {
         // Another run of the same job may have gone on since: its word stands.
+        var job = conclusion.job
         guard let current = try Job.fetch(transaction.db, number: job.number), current.state == job.state,
             current.attempts <= job.attempts
         else { throw StaleJob() }
-        var job = job
-        if let phase, let verdict {
+        if let phase = conclusion.phase, let verdict = conclusion.verdict {
             try transaction.db.cachedStatement(
                 sql: """
                     INSERT INTO attempt (job, n, phase, intended, ended, verdict) VALUES (?, ?, ?, ?, ?, ?)
@@ -130,13 +131,13 @@ struct AgencySteps: Sendable {
                 job.lastAttempt = transaction.now
             }
         }
-        switch decision {
+        switch conclusion.decision {
         case .conclude: job.state = .done
         case .call(let at):
             job.state = .ready
             job.due = at
             // A lookup has said twice that nothing was done: the doubt is gone.
-            if phase == .lookup { job.isDoubted = false }
+            if conclusion.phase == .lookup { job.isDoubted = false }
         case .lookUp(let at, let absences):
             job.state = .looking
             job.due = at
@@ -148,7 +149,7 @@ struct AgencySteps: Sendable {
             try say(outcome, of: job, in: transaction)
         }
         try save(job, in: transaction)
-        if case .park(let reason) = decision {
+        if case .park(let reason) = conclusion.decision {
             try transaction.db.cachedStatement(sql: "UPDATE job SET reason = ? WHERE number = ?")
                 .execute(arguments: [String(reason.prefix(300)), job.number])
         }
@@ -181,7 +182,7 @@ struct AgencySteps: Sendable {
     }
 
     /// Says `taken` of jobs that have waited for an outcome for a while; one that has come is word enough.
-    func sayTaken(olderThan age: Duration, in transaction: JournalTransaction) throws {
+    package func sayTaken(olderThan age: Duration, in transaction: JournalTransaction) throws {
         let rows = try Row.fetchAll(
             transaction.db.cachedStatement(
                 sql: """
@@ -198,8 +199,14 @@ struct AgencySteps: Sendable {
         }
     }
 
+    /// After a restart: what is to be called or looked up.
+    package func open(_ db: Database) throws -> [(number: Int64, due: Timestamp)] {
+        try Row.fetchAll(db, sql: "SELECT number, due FROM job WHERE state IN ('ready', 'looking') ORDER BY number")
+            .map { ($0[0], Timestamp(milliseconds: $0[1])) }
+    }
+
     /// After a restart: attempts without a result are doubt, and what they lead to is decided by the same rules.
-    func interrupted(in transaction: JournalTransaction) throws -> [Job] {
-        try Row.fetchAll(transaction.db, sql: "SELECT \(Job.columns) FROM job WHERE state = 'calling'").map(Job.init)
+    package func interrupted(in transaction: JournalTransaction) throws -> [Job] {
+        try Row.fetchAll(transaction.db, sql: "SELECT \(Job.columns) FROM job WHERE state = 'calling' ORDER BY number").map(Job.init)
     }
 }

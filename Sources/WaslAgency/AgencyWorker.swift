@@ -37,6 +37,7 @@ public final class AgencyWorker: Sendable {
     let parts: Parts
     let journal: Journal
     let steps: AgencySteps
+    let desk: JobDesk
     let publishing: PublishingPump
     let scheduler: JobScheduler
     let client: AgencyClient
@@ -55,6 +56,8 @@ public final class AgencyWorker: Sendable {
             logger: logger)
         self.journal = journal
         steps = AgencySteps(agency: id)
+        desk = JobDesk(
+            agency: parts.agency, catalogue: parts.catalogue, openingKeys: parts.keys.opening, registry: parts.registry)
         let scheduler = JobScheduler(parts.agency, now: { journal.now })
         self.scheduler = scheduler
         client = AgencyClient(parts.agency, endpoint: parts.endpoint)
@@ -63,7 +66,8 @@ public final class AgencyWorker: Sendable {
             journal,
             link: broker.consumer(name: "\(id) consuming", queues: ["agency.\(id)", "control.\(id)"], prefetch: 1024),
             handler: AgencyDeliveries(
-                steps: steps, registry: parts.registry, openingKeys: parts.keys.opening, pump: publishing, logger: logger,
+                intake: AgencyIntake(steps: steps, registry: parts.registry, openingKeys: parts.keys.opening),
+                pump: publishing, logger: logger,
                 taken: { jobs, fields in
                     for job in jobs { await scheduler.add(job, fields: fields[job.subject]) }
                 }),
@@ -92,13 +96,11 @@ public final class AgencyWorker: Sendable {
 
     private func recover() async throws {
         let interrupted = try await journal.commit { [steps] in try steps.interrupted(in: $0) }
-        let open = try await journal.read { db in
-            try Row.fetchAll(db, sql: "SELECT number, due FROM job WHERE state IN ('ready', 'looking')")
-                .map { (number: $0[0] as Int64, due: Timestamp(milliseconds: $0[1])) }
-        }
+        let open = try await journal.read { [steps] in try steps.open($0) }
         // After the others were read: settling an interrupted one schedules it.
         for job in interrupted {
-            await settle(job, .call, .doubt("the worker stopped before the answer was recorded"))
+            let run = JobRun(job, fields: nil, desk: desk, jitter: Double.random(in: 0..<1))
+            await conclude(run.interrupted(at: journal.now))
         }
         for job in open { await scheduler.add(number: job.number, due: job.due) }
         if !interrupted.isEmpty || !open.isEmpty {

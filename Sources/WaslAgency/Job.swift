@@ -1,9 +1,9 @@
-import GRDB
-import WaslModel
+package import GRDB
+package import WaslModel
 
 /// One request in an agency's hands.
-struct Job: Sendable, Hashable {
-    enum State: String, Sendable {
+package struct Job: Sendable, Hashable {
+    package enum State: String, Sendable {
         /// To be called when due.
         case ready
         /// A call was intended and its result is not recorded: after a restart, doubt.
@@ -15,25 +15,25 @@ struct Job: Sendable, Hashable {
         case done
     }
 
-    let number: Int64
-    let subject: RequestID
+    package let number: Int64
+    package let subject: RequestID
     let source: Source
     let message: String
-    let service: ServiceID
+    package let service: ServiceID
     let contract: Int64
-    let house: ParticipantID
-    let expiry: Timestamp
+    package let house: ParticipantID
+    package let expiry: Timestamp
     let millimes: Int64?
     let sealed: String
-    var state: State
-    var attempts: Int
+    package var state: State
+    package var attempts: Int
     var firstAttempt: Timestamp?
     var lastAttempt: Timestamp?
     /// Some attempt may have acted, and no lookup has said that it did not.
     var isDoubted: Bool
     /// Lookups after the settle time that found nothing.
     var absences: Int
-    var due: Timestamp
+    package var due: Timestamp
     var revision: Int64
 }
 
@@ -53,7 +53,7 @@ extension Job {
             due: Timestamp(milliseconds: row[16]), revision: row[17])
     }
 
-    static func fetch(_ db: Database, number: Int64) throws -> Job? {
+    package static func fetch(_ db: Database, number: Int64) throws -> Job? {
         try Row.fetchOne(
             db.cachedStatement(sql: "SELECT \(columns) FROM job WHERE number = ?"), arguments: [number]
         ).map(Job.init)

@@ -1,8 +1,8 @@
 import WaslCatalogue
-import WaslModel
+package import WaslModel
 
 /// What an agency's answer, or its absence, says.
-enum Verdict: Sendable, Hashable {
+package enum Verdict: Sendable, Hashable {
     case completed(JSONObject)
     case refused(reason: JSONObject)
     /// The agency did not act, for certain.
@@ -25,10 +25,10 @@ enum Verdict: Sendable, Hashable {
 }
 
 /// What a worker was doing when a verdict came.
-enum Phase: String, Sendable { case call, lookup }
+package enum Phase: String, Sendable { case call, lookup }
 
 /// What happens to a job next.
-enum Decision: Sendable, Hashable {
+package enum Decision: Sendable, Hashable {
     case conclude(OutcomeStatus, JSONObject)
     /// Call (again) at that time. The agency did not act, or repeating cannot act twice.
     case call(at: Timestamp)

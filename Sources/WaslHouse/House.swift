@@ -59,8 +59,8 @@ public final class House: Sendable {
             link: broker.consumer(
                 name: "\(parts.id) consuming", queues: ["house.\(parts.id)", "control.\(parts.id)"], prefetch: 512),
             handler: HouseDeliveries(
-                steps: steps, registry: parts.registry, openingKeys: parts.keys.opening, pump: publishing,
-                changes: changes, logger: logger),
+                intake: HouseIntake(steps: steps, registry: parts.registry, openingKeys: parts.keys.opening),
+                pump: publishing, changes: changes, logger: logger),
             linger: .milliseconds(100), logger: logger)
     }
 
@@ -98,19 +98,8 @@ public final class House: Sendable {
     /// - Throws: ``Problem`` for the clerk.
     func accept(_ json: JSON, body: [UInt8], idempotencyKey: String) async throws -> Receipt {
         let order = try HouseOrder(json, house: parts.id, catalogue: parts.catalogue, registry: parts.registry.registry)
-        let now = journal.now
-        let id = RequestID(journal.makeUUID())
-        let messageID = journal.makeUUID().text
-        let expiry = now.advanced(by: order.service.expiry)
-        let content = SealedContent(
-            id: messageID, subject: id, source: Source(role: .house, participant: parts.id),
-            recipient: order.service.agency, service: order.service.id, expiry: expiry, fields: order.fields)
-        let sealed = try content.sealed(
-            to: try parts.registry.registry.sealingKey(of: order.service.agency, at: now))
-        let prepared = PreparedOrder(
-            id: id, messageID: messageID, time: now, service: order.service.id, contract: order.service.version,
-            agency: order.service.agency, expiry: expiry, millimes: order.millimes, sealed: sealed,
-            idempotencyKey: idempotencyKey, body: body)
+        let prepared = try order.prepared(
+            idempotencyKey: idempotencyKey, body: body, registry: parts.registry.registry, journal.environment)
         do {
             let receipt = try await journal.commit { [steps] in try steps.accept(prepared, in: $0) }
             if !receipt.isRepeated { changes.notify() }

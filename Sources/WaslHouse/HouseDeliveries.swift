@@ -1,18 +1,21 @@
 import Logging
-import WaslJournal
+package import WaslJournal
 import WaslModel
-import WaslSeal
+package import WaslSeal
 
-/// What arrives at a house: outcomes for its citizens, and what the ledger asks of it.
-struct HouseDeliveries: DeliveryHandler {
+/// Takes in what arrives at a house: outcomes for its citizens, and what the ledger asks of it.
+package struct HouseIntake: Sendable {
     let steps: HouseSteps
     let registry: RegistryHolder
     let openingKeys: [OpeningKey]
-    let pump: PublishingPump
-    let changes: ChangeSignal
-    let logger: Logger
 
-    func prepare(_ deliveries: [Delivery]) async -> [CheckedDelivery] {
+    package init(steps: HouseSteps, registry: RegistryHolder, openingKeys: [OpeningKey]) {
+        self.steps = steps
+        self.registry = registry
+        self.openingKeys = openingKeys
+    }
+
+    package func prepare(_ deliveries: [Delivery]) -> [CheckedDelivery] {
         let check = DeliveryCheck(registry: registry.registry, recipient: steps.house)
         return deliveries.map { delivery in
             let checked = check.check(delivery)
@@ -30,15 +33,29 @@ struct HouseDeliveries: DeliveryHandler {
         }
     }
 
-    func apply(_ prepared: [CheckedDelivery], in transaction: JournalTransaction) throws {
+    package func record(_ prepared: [CheckedDelivery], in transaction: JournalTransaction) throws {
         try steps.record(prepared, in: transaction)
     }
+}
 
-    func committed(_ prepared: [CheckedDelivery]) async {
+/// A house's deliveries, between its pumps.
+struct HouseDeliveries: DeliveryHandler {
+    let intake: HouseIntake
+    let pump: PublishingPump
+    let changes: ChangeSignal
+    let logger: Logger
+
+    func prepare(_ deliveries: [Delivery]) -> [CheckedDelivery] { intake.prepare(deliveries) }
+
+    func record(_ prepared: [CheckedDelivery], in transaction: JournalTransaction) throws {
+        try intake.record(prepared, in: transaction)
+    }
+
+    func committed(_ prepared: [CheckedDelivery], _: Void) async {
         changes.notify()
         for case .accepted(let envelope, _) in prepared {
             guard let command = try? ControlCommand(envelope) else { continue }
-            if let failure = await pump.perform(command, registry: registry) {
+            if let failure = await pump.perform(command, registry: intake.registry) {
                 logger.warning("a command of the ledger was not carried out", metadata: ["reason": "\(failure)"])
             }
         }

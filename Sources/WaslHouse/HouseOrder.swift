@@ -1,18 +1,19 @@
 import JSONSchema
-import WaslCatalogue
-import WaslJournal
-import WaslModel
-import WaslSeal
+package import WaslCatalogue
+package import WaslJournal
+package import WaslModel
+package import WaslSeal
 import WaslWeb
 
 /// An order as a clerk's screen sends it, checked against the catalogue and the registry.
-struct HouseOrder {
+package struct HouseOrder {
+    let house: ParticipantID
     let service: Service
     let fields: JSONObject
     let millimes: Int64?
 
     /// - Throws: ``Problem``
-    init(_ json: JSON, house: ParticipantID, catalogue: Catalogue, registry: Registry) throws {
+    package init(_ json: JSON, house: ParticipantID, catalogue: Catalogue, registry: Registry) throws {
         guard case .object(let object) = json else {
             throw Problem.invalid([HouseOrder.error("", "Expected an object, found \(json.shape)")])
         }
@@ -39,9 +40,28 @@ struct HouseOrder {
         }
         let violations = service.request.validate(.object(fields))
         guard violations.isEmpty else { throw Problem.invalid(violations.map(HouseOrder.error)) }
+        self.house = house
         self.service = service
         self.fields = fields
         millimes = service.amountField.flatMap { fields[$0]?.integer }
+    }
+
+    /// Gives the order its identifiers and seals it.
+    package func prepared(
+        idempotencyKey: String, body: [UInt8], registry: Registry, _ environment: JournalEnvironment
+    ) throws -> PreparedOrder {
+        let now = environment.now()
+        let id = RequestID(environment.makeUUID(now))
+        let messageID = environment.makeUUID(now).text
+        let expiry = now.advanced(by: service.expiry)
+        let content = SealedContent(
+            id: messageID, subject: id, source: Source(role: .house, participant: house), recipient: service.agency,
+            service: service.id, expiry: expiry, fields: fields)
+        let sealed = try content.sealed(
+            to: try registry.sealingKey(of: service.agency, at: now), entropy: environment.entropy)
+        return PreparedOrder(
+            id: id, messageID: messageID, time: now, service: service.id, contract: service.version, agency: service.agency,
+            expiry: expiry, millimes: millimes, sealed: sealed, idempotencyKey: idempotencyKey, body: body)
     }
 
     private static func error(_ pointer: String, _ message: String) -> JSON {

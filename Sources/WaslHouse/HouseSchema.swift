@@ -1,8 +1,8 @@
-import GRDB
+package import GRDB
 
 /// The house's own tables, beside those of every journal.
-enum HouseSchema {
-    static func register(in migrator: inout DatabaseMigrator) {
+package enum HouseSchema {
+    package static func register(in migrator: inout DatabaseMigrator) {
         migrator.registerMigration("house-1") { db in
             try db.execute(
                 sql: """

@@ -1,12 +1,12 @@
 import GRDB
-import WaslJournal
-import WaslModel
-import WaslSeal
+package import WaslJournal
+package import WaslModel
+package import WaslSeal
 
 import struct Foundation.Data
 
 /// An order that passed every check and is sealed: ready for its commit.
-struct PreparedOrder: Sendable {
+package struct PreparedOrder: Sendable {
     let id: RequestID
     let messageID: String
     let time: Timestamp
@@ -22,10 +22,10 @@ struct PreparedOrder: Sendable {
 }
 
 /// What a citizen is handed: the receipt's exact text and the house's signature over it.
-struct Receipt: Sendable {
-    let request: RequestID
-    let text: String
-    let signature: String
+package struct Receipt: Sendable {
+    package let request: RequestID
+    package let text: String
+    package let signature: String
     /// The same order came before, under the same key.
     let isRepeated: Bool
 }
@@ -36,12 +36,17 @@ enum AcceptanceError: Error {
 }
 
 /// The house's steps: each runs inside ONE transaction and does no I/O besides.
-struct HouseSteps: Sendable {
+package struct HouseSteps: Sendable {
     let house: ParticipantID
     let key: SigningKey
 
+    package init(house: ParticipantID, key: SigningKey) {
+        self.house = house
+        self.key = key
+    }
+
     /// Request row, outbox row and receipt, together or not at all.
-    func accept(_ order: PreparedOrder, in transaction: JournalTransaction) throws -> Receipt {
+    package func accept(_ order: PreparedOrder, in transaction: JournalTransaction) throws -> Receipt {
         let db = transaction.db
         let digest = saltedDigestText(order.body, salt: transaction.salt)
         if let row = try Row.fetchOne(
@@ -90,7 +95,7 @@ struct HouseSteps: Sendable {
     }
 
     /// Records a batch of deliveries; one `outcome.delivered` names all outcomes that became durable here.
-    func record(_ deliveries: [CheckedDelivery], in transaction: JournalTransaction) throws {
+    package func record(_ deliveries: [CheckedDelivery], in transaction: JournalTransaction) throws {
         var delivered: [JSON] = []
         for checked in deliveries {
             switch checked {

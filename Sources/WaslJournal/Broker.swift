@@ -33,6 +33,15 @@ public struct OutboundMessage: Sendable, Hashable {
     }
 }
 
+extension OutboundMessage {
+    /// The same message beside the window: nobody waits for its confirmation.
+    package var again: OutboundMessage {
+        OutboundMessage(
+            token: 0, exchange: exchange, routingKey: routingKey, messageID: messageID, time: time, body: body,
+            signature: signature)
+    }
+}
+
 /// What became of a published message.
 public struct Settlement: Sendable, Hashable {
     public enum Result: Sendable, Hashable {

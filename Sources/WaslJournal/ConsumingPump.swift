@@ -4,13 +4,14 @@ import Synchronization
 /// What a role does with deliveries, in two parts: what needs no database, then the step.
 public protocol DeliveryHandler: Sendable {
     associatedtype Prepared: Sendable
+    associatedtype Recorded: Sendable
 
     /// Parses, verifies, opens: everything that needs no database. Never fails: what is wrong is part of the result.
-    func prepare(_ deliveries: [Delivery]) async -> Prepared
+    func prepare(_ deliveries: [Delivery]) -> Prepared
     /// The step: one transaction for the whole batch.
-    func apply(_ prepared: Prepared, in transaction: JournalTransaction) throws
+    func record(_ prepared: Prepared, in transaction: JournalTransaction) throws -> Recorded
     /// After the commit, before the acknowledgement.
-    func committed(_ prepared: Prepared) async
+    func committed(_ prepared: Prepared, _ recorded: Recorded) async
 }
 
 /// Moves deliveries into a journal: a batch, a commit, and only then the acknowledgement.
@@ -74,11 +75,11 @@ public final class ConsumingPump<Handler: DeliveryHandler>: Sendable {
                 batch += queue.takeWaiting(max: batchMax - batch.count)
             }
             defer { lastCommit = .now }
-            let prepared = await handler.prepare(batch)
+            let prepared = handler.prepare(batch)
             while !Task.isCancelled {
                 do {
-                    try await journal.commit { [handler] in try handler.apply(prepared, in: $0) }
-                    await handler.committed(prepared)
+                    let recorded = try await journal.commit { [handler] in try handler.record(prepared, in: $0) }
+                    await handler.committed(prepared, recorded)
                     // Tags grow within a connection, and one acknowledgement covers the earlier ones; a batch may span two connections.
                     for (index, delivery) in batch.enumerated()
                     where index + 1 == batch.count || batch[index + 1].tag.generation != delivery.tag.generation {

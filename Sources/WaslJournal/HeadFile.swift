@@ -10,11 +10,18 @@ public struct LaneHead: Sendable, Hashable {
     public var hash: String?
 }
 
+/// Where a journal's head is noted once more.
+protocol HeadRecord: AnyObject {
+    func read() -> LaneHead?
+    /// - Parameter synced: once at the start, so that the note outlives a power cut.
+    func write(_ head: LaneHead, synced: Bool) throws
+}
+
 /// The head once more, in a small file kept outside backups: a journal that was put back from a backup is behind it.
 ///
 /// Written after each commit and not synced: after a power cut the file may be behind the journal, never ahead of it.
 /// A journal ahead of its head file is the normal trace of a crash; one behind it has lost commits that others have seen.
-final class HeadFile {
+final class HeadFile: HeadRecord {
     private let path: String
     private let descriptor: Int32
 
@@ -44,8 +51,7 @@ final class HeadFile {
         return LaneHead(epoch: epoch, sequence: sequence, hash: parts[2] == "-" ? nil : parts[2])
     }
 
-    /// - Parameter synced: once at the start, so that file and folder entry outlive a power cut.
-    func write(_ head: LaneHead, synced: Bool = false) throws {
+    func write(_ head: LaneHead, synced: Bool) throws {
         let line = Array("\(head.epoch) \(LanePosition.sequenceText(head.sequence)) \(head.hash ?? "-") \n".utf8)
         let fixed = line + [UInt8](repeating: 0x20, count: max(0, 128 - line.count))
         guard pwrite(descriptor, fixed, fixed.count, 0) == fixed.count else {

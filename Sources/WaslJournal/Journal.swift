@@ -47,6 +47,7 @@ public final class Journal: @unchecked Sendable {
         thread.start()
     }
 
+    public var environment: JournalEnvironment { store.environment }
     public var now: Timestamp { store.environment.now() }
 
     public func makeUUID() -> UUIDv7 { store.environment.makeUUID(now) }

@@ -18,10 +18,15 @@ public struct JournalIdentity: Sendable {
 public struct JournalEnvironment: Sendable {
     public var now: @Sendable () -> Timestamp
     public var makeUUID: @Sendable (Timestamp) -> UUIDv7
+    public var entropy: Entropy
 
-    public init(now: @escaping @Sendable () -> Timestamp, makeUUID: @escaping @Sendable (Timestamp) -> UUIDv7) {
+    public init(
+        now: @escaping @Sendable () -> Timestamp, makeUUID: @escaping @Sendable (Timestamp) -> UUIDv7,
+        entropy: @escaping Entropy = randomBytes
+    ) {
         self.now = now
         self.makeUUID = makeUUID
+        self.entropy = entropy
     }
 
     public static let system = JournalEnvironment(
@@ -41,7 +46,7 @@ public final class JournalStore {
     public private(set) var number: Int64
     public private(set) var confirmedThrough: Int64
     private let salt: [UInt8]
-    private let headFile: HeadFile?
+    private let headRecord: (any HeadRecord)?
     private let lock: JournalLock?
 
     /// Opens or creates a journal.
@@ -82,9 +87,40 @@ public final class JournalStore {
                 try JournalStore.compare(head, with: file.read(), isNew: isNew, writer, path: path)
                 try file.write(head, synced: true)
             }
-            headFile = file
+            headRecord = file
         } else {
-            headFile = nil
+            headRecord = nil
+        }
+        if isNew || head.sequence == 0 && number == 0 {
+            try openEpoch(previous: nil, reason: "new journal")
+        } else if let reopenReason {
+            try openEpoch(previous: head, reason: reopenReason)
+        }
+    }
+
+    /// Opens or creates a journal on a disk that a simulation keeps.
+    ///
+    /// - Parameter comparesHead: `false` plants a known bug: a backup that was put back goes unnoticed.
+    package init(
+        disk: MemoryDisk, identity: JournalIdentity, environment: JournalEnvironment, reopenReason: String? = nil,
+        comparesHead: Bool = true, migrations: (inout DatabaseMigrator) -> Void
+    ) throws {
+        self.identity = identity
+        self.environment = environment
+        lock = nil
+        writer = disk.queue
+        headRecord = disk
+        let isNew = try disk.queue.read { try !$0.tableExists("journal") }
+        if isNew {
+            var migrator = DatabaseMigrator()
+            JournalSchema.register(in: &migrator)
+            migrations(&migrator)
+            try migrator.migrate(disk.queue)
+        }
+        let state = try JournalStore.loadOrCreate(writer, identity: identity, environment: environment)
+        (head, number, confirmedThrough, salt) = (state.head, state.number, state.confirmedThrough, state.salt)
+        if reopenReason == nil, comparesHead {
+            try JournalStore.compare(head, with: disk.read(), isNew: isNew, writer, path: "\(identity.source)")
         }
         if isNew || head.sequence == 0 && number == 0 {
             try openEpoch(previous: nil, reason: "new journal")
@@ -199,7 +235,7 @@ public final class JournalStore {
                     confirmedThrough: row["confirmed_through"], salt: [UInt8](salt))
             }
             let epoch = EpochID(environment.makeUUID(environment.now()))
-            let salt = randomBytes(32)
+            let salt = environment.entropy(32)
             try db.execute(
                 sql: "INSERT INTO journal VALUES (1, ?, ?, 0, NULL, 0, 0, ?)",
                 arguments: [participant, epoch.text, Data(salt)])
@@ -285,7 +321,7 @@ public final class JournalStore {
         number = transaction.number
         confirmedThrough = watermark
         // The commit stands whatever becomes of this file: one that stays behind is the trace of a crash, and legal.
-        if hasMoved { try? headFile?.write(head) }
+        if hasMoved { try? headRecord?.write(head, synced: false) }
         return (result, transaction.appended)
     }
 
@@ -294,6 +330,24 @@ public final class JournalStore {
 }
 
 extension JournalStore {
+    /// A range of a lane once more, as the ledger asks; the rest of a long one at its next ask.
+    package static func messages(
+        _ db: Database, epoch: EpochID, from first: Int64, through last: Int64
+    ) throws -> [OutboundMessage] {
+        try messages(
+            db, where: "epoch = ? AND sequence BETWEEN ? AND ? ORDER BY sequence LIMIT 2000", [epoch.text, first, last])
+    }
+
+    /// Everything that was said about a request.
+    package static func messages(_ db: Database, about subject: RequestID) throws -> [OutboundMessage] {
+        try messages(db, where: "subject = ? ORDER BY number", [subject.text])
+    }
+
+    /// What comes after a number in the outbox.
+    package static func messages(_ db: Database, after number: Int64, limit: Int) throws -> [OutboundMessage] {
+        try messages(db, where: "number > ? ORDER BY number LIMIT ?", [number, limit])
+    }
+
     /// Outbox messages after a number, in order. Bytes that do not match their recorded hash never leave the house.
     static func messages(
         _ db: Database, where condition: String, _ arguments: StatementArguments

@@ -20,26 +20,27 @@ public struct Presence: Sendable {
 }
 
 extension Journal {
-    /// The beat as a message: epoch and head, so that a missing end of the lane is known without waiting for its next message.
+    /// The beat as a message.
     public func presenceMessage(_ presence: Presence, version: String) async throws -> OutboundMessage {
-        try await commit { transaction in
-            var data: JSONObject = [
-                "epoch": .string(transaction.head.epoch.text),
-                "sequence": .string(LanePosition.sequenceText(transaction.head.sequence)),
-                "backlog": .integer(presence.backlog), "oldestms": .integer(presence.oldestAge.milliseconds),
-                "clock": .string(transaction.now.description), "version": .string(version),
-                "registry": .integer(presence.registryVersion),
-            ]
-            if let circuit = presence.circuit { data["circuit"] = .string(circuit) }
-            let envelope = Envelope(
-                id: transaction.makeUUID().text, type: .presence, source: transaction.identity.source,
-                time: transaction.now, data: data)
-            let body = envelope.encoded()
-            return OutboundMessage(
-                token: 0, exchange: .receipts,
-                routingKey: "\(transaction.identity.source.participant).\(MessageType.presence.routingWord)",
-                messageID: envelope.id, time: envelope.time, body: body,
-                signature: try DetachedSignature.sign(body, as: .message, with: transaction.identity.key))
-        }
+        try await commit { try $0.presenceMessage(presence, version: version) }
+    }
+}
+
+extension JournalTransaction {
+    /// The beat names epoch and head, so that a missing end of the lane is known without waiting for its next message.
+    package func presenceMessage(_ presence: Presence, version: String) throws -> OutboundMessage {
+        var data: JSONObject = [
+            "epoch": .string(head.epoch.text), "sequence": .string(LanePosition.sequenceText(head.sequence)),
+            "backlog": .integer(presence.backlog), "oldestms": .integer(presence.oldestAge.milliseconds),
+            "clock": .string(now.description), "version": .string(version), "registry": .integer(presence.registryVersion),
+        ]
+        if let circuit = presence.circuit { data["circuit"] = .string(circuit) }
+        let envelope = Envelope(id: makeUUID().text, type: .presence, source: identity.source, time: now, data: data)
+        let body = envelope.encoded()
+        return OutboundMessage(
+            token: 0, exchange: .receipts,
+            routingKey: "\(identity.source.participant).\(MessageType.presence.routingWord)", messageID: envelope.id,
+            time: envelope.time, body: body,
+            signature: try DetachedSignature.sign(body, as: .message, with: identity.key))
     }
 }

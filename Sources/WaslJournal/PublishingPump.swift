@@ -62,30 +62,18 @@ public final class PublishingPump: Sendable {
 
     /// Sends ranges of a lane again, as the ledger asked.
     public func resend(epoch: EpochID, from first: Int64, through last: Int64) async throws {
-        let messages = try await journal.read { db in
-            try JournalStore.messages(
-                db, where: "epoch = ? AND sequence BETWEEN ? AND ? ORDER BY sequence LIMIT 2000",
-                [epoch.text, first, last])
-        }
-        publishAgain(messages)
+        publishAgain(
+            try await journal.read { try JournalStore.messages($0, epoch: epoch, from: first, through: last) })
     }
 
     /// Sends everything that was said about a request again.
     public func resend(subject: RequestID) async throws {
-        publishAgain(
-            try await journal.read { db in
-                try JournalStore.messages(db, where: "subject = ? ORDER BY number", [subject.text])
-            })
+        publishAgain(try await journal.read { try JournalStore.messages($0, about: subject) })
     }
 
     /// Token 0 is nobody's: whether it arrives shows at the ledger, which asks once more if not.
     private func publishAgain(_ messages: [OutboundMessage]) {
-        link.publish(
-            messages.map {
-                OutboundMessage(
-                    token: 0, exchange: $0.exchange, routingKey: $0.routingKey, messageID: $0.messageID, time: $0.time,
-                    body: $0.body, signature: $0.signature)
-            })
+        link.publish(messages.map(\.again))
     }
 
     private func handle(_ event: PublisherEvent) {
@@ -150,9 +138,7 @@ public final class PublishingPump: Sendable {
 
     private func refill(after: Int64, limit: Int) async {
         do {
-            let messages = try await journal.read { db in
-                try JournalStore.messages(db, where: "number > ? ORDER BY number LIMIT ?", [after, limit])
-            }
+            let messages = try await journal.read { try JournalStore.messages($0, after: after, limit: limit) }
             act { $0.window.refilled(messages) }
         } catch {
             logger.error("the outbox cannot be read", metadata: ["error": "\(error)"])

@@ -2,8 +2,8 @@
 ///
 /// Messages go out in the order of their numbers; a failed one is tried again alone and holds up nobody. After a loss of the link
 /// everything past the watermark goes out again: receivers know duplicates.
-struct PublishingWindow {
-    enum Action: Equatable {
+package struct PublishingWindow {
+    package enum Action: Equatable {
         case publish([OutboundMessage])
         /// Read messages after this number from the disk.
         case refill(after: Int64, limit: Int)
@@ -12,8 +12,8 @@ struct PublishingWindow {
     }
 
     /// Every number up to here is confirmed.
-    private(set) var confirmedThrough: Int64
-    private(set) var isUp = false
+    package private(set) var confirmedThrough: Int64
+    package private(set) var isUp = false
     private let inFlightMax: Int
     private let readyMax: Int
     /// The newest number in the journal.
@@ -26,7 +26,7 @@ struct PublishingWindow {
     private var confirmedAhead: Set<Int64> = []
     private var isRefilling = false
 
-    init(confirmedThrough: Int64, newest: Int64, inFlightMax: Int = 500) {
+    package init(confirmedThrough: Int64, newest: Int64, inFlightMax: Int = 500) {
         self.confirmedThrough = confirmedThrough
         self.newest = newest
         self.inFlightMax = inFlightMax
@@ -35,11 +35,11 @@ struct PublishingWindow {
     }
 
     /// Messages that wait for their confirmation, on disk or on the way.
-    var backlog: Int64 { newest - confirmedThrough - Int64(confirmedAhead.count) }
+    package var backlog: Int64 { newest - confirmedThrough - Int64(confirmedAhead.count) }
 
-    func isConfirmed(_ number: Int64) -> Bool { number <= confirmedThrough || confirmedAhead.contains(number) }
+    package func isConfirmed(_ number: Int64) -> Bool { number <= confirmedThrough || confirmedAhead.contains(number) }
 
-    mutating func committed(_ messages: [OutboundMessage]) -> [Action] {
+    package mutating func committed(_ messages: [OutboundMessage]) -> [Action] {
         guard let last = messages.last else { return [] }
         newest = max(newest, last.token)
         // Behind, or without a link, they stay on disk: memory stays bounded however long the broker is away.
@@ -50,13 +50,13 @@ struct PublishingWindow {
         return proceed()
     }
 
-    mutating func linkUp() -> [Action] {
+    package mutating func linkUp() -> [Action] {
         restart()
         isUp = true
         return proceed()
     }
 
-    mutating func linkDown() {
+    package mutating func linkDown() {
         restart()
         isUp = false
     }
@@ -68,7 +68,7 @@ struct PublishingWindow {
         takenThrough = confirmedThrough
     }
 
-    mutating func refilled(_ messages: [OutboundMessage]) -> [Action] {
+    package mutating func refilled(_ messages: [OutboundMessage]) -> [Action] {
         isRefilling = false
         guard isUp else { return [] }
         // The link may have gone and come between the question and the answer: take only what comes next.
@@ -79,7 +79,7 @@ struct PublishingWindow {
         return proceed()
     }
 
-    mutating func settled(_ settlements: [Settlement]) -> [Action] {
+    package mutating func settled(_ settlements: [Settlement]) -> [Action] {
         var actions: [Action] = []
         for settlement in settlements {
             guard let message = inFlight.removeValue(forKey: settlement.token) else { continue }
@@ -97,7 +97,7 @@ struct PublishingWindow {
     }
 
     /// The pause of a ``Action/retry(_:attempt:)`` is over.
-    mutating func retryDue(_ message: OutboundMessage) -> [Action] {
+    package mutating func retryDue(_ message: OutboundMessage) -> [Action] {
         // A link that came up since has already sent it again.
         guard isUp, attempts[message.token] != nil, inFlight[message.token] == nil else { return [] }
         inFlight[message.token] = message
@@ -107,7 +107,8 @@ struct PublishingWindow {
     private mutating func proceed() -> [Action] {
         guard isUp else { return [] }
         var actions: [Action] = []
-        let room = inFlightMax - inFlight.count
+        // What fails is tried again alone and holds up nobody, unless nearly everything fails: then memory stays bounded.
+        let room = attempts.count < readyMax ? inFlightMax - inFlight.count : 0
         if room > 0, !ready.isEmpty {
             let batch = Array(ready.prefix(room))
             ready = ready.dropFirst(batch.count)

@@ -117,13 +117,13 @@ public final class Ledger: Sendable {
 
 /// What is asked of the ledger itself: nothing yet. Set aside, so that it is seen.
 struct LedgerControl: DeliveryHandler {
-    func prepare(_ deliveries: [Delivery]) async -> [Delivery] { deliveries }
+    func prepare(_ deliveries: [Delivery]) -> [Delivery] { deliveries }
 
-    func apply(_ prepared: [Delivery], in transaction: JournalTransaction) throws {
+    func record(_ prepared: [Delivery], in transaction: JournalTransaction) throws {
         for delivery in prepared {
             try transaction.quarantine(delivery, reason: "type: the ledger takes no commands")
         }
     }
 
-    func committed(_ prepared: [Delivery]) async {}
+    func committed(_ prepared: [Delivery], _: Void) async {}
 }

@@ -1,7 +1,7 @@
 import Logging
-import WaslJournal
+package import WaslJournal
 import WaslModel
-import WaslSeal
+package import WaslSeal
 
 /// How a message came to the ledger.
 enum Way: Sendable, Hashable {
@@ -29,8 +29,8 @@ struct Verified: Sendable {
 }
 
 /// What arrives at the ledger: a copy of everything.
-struct LedgerDeliveries: DeliveryHandler {
-    struct Prepared: Sendable {
+package struct LedgerDeliveries: DeliveryHandler {
+    package struct Prepared: Sendable {
         var verified: [Verified] = []
         var refused: [(delivery: Delivery, envelope: Envelope?, reason: String)] = []
     }
@@ -39,8 +39,14 @@ struct LedgerDeliveries: DeliveryHandler {
     let registry: RegistryHolder
     let changes: ChangeSignal
 
+    package init(steps: LedgerSteps, registry: RegistryHolder, changes: ChangeSignal) {
+        self.steps = steps
+        self.registry = registry
+        self.changes = changes
+    }
+
     /// In an unbroken run of a lane one verified signature at its end vouches, through `chain`, for the whole run.
-    func prepare(_ deliveries: [Delivery]) async -> Prepared {
+    package func prepare(_ deliveries: [Delivery]) -> Prepared {
         let check = DeliveryCheck(registry: registry.registry, recipient: nil)
         var prepared = Prepared()
         var parsed: [Verified] = []
@@ -99,11 +105,11 @@ struct LedgerDeliveries: DeliveryHandler {
         return runs
     }
 
-    func apply(_ prepared: Prepared, in transaction: JournalTransaction) throws {
+    package func record(_ prepared: Prepared, in transaction: JournalTransaction) throws {
         try steps.record(prepared, in: transaction)
     }
 
-    func committed(_ prepared: Prepared) async { changes.notify() }
+    package func committed(_ prepared: Prepared, _: Void) async { changes.notify() }
 }
 
 extension Verified {

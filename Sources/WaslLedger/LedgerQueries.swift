@@ -1,9 +1,9 @@
 import Foundation
-import GRDB
-import WaslModel
+package import GRDB
+package import WaslModel
 
 /// Figures as of one moment, all from one read.
-struct Overview: Sendable {
+package struct Overview: Sendable {
     struct ParticipantRow: Sendable {
         let id: String
         let seen: Timestamp?
@@ -22,7 +22,7 @@ struct Overview: Sendable {
     let brokenLanes: Int64
     let participants: [ParticipantRow]
 
-    static func fetch(_ db: Database, at now: Timestamp) throws -> Overview {
+    package static func fetch(_ db: Database, at now: Timestamp) throws -> Overview {
         let totals = try Row.fetchOne(
             db,
             sql: """
@@ -74,7 +74,7 @@ struct Overview: Sendable {
     }
 }
 
-enum LedgerQueries {
+package enum LedgerQueries {
     static func findingJSON(_ row: Row) -> JSON {
         let evidence: String = row["evidence"]
         return [
@@ -89,7 +89,7 @@ enum LedgerQueries {
     /// - Parameters:
     ///   - state: `open`, `cleared` or `all`.
     ///   - after: findings with a greater number only.
-    static func findings(_ db: Database, state: String, kind: String?, after: Int64, limit: Int) throws -> JSON {
+    package static func findings(_ db: Database, state: String, kind: String?, after: Int64, limit: Int) throws -> JSON {
         let condition = ["open": "cleared IS NULL", "cleared": "cleared IS NOT NULL"][state] ?? "1"
         let rows = try Row.fetchAll(
             db,
@@ -103,7 +103,7 @@ enum LedgerQueries {
     }
 
     /// One request's whole story: what was said of it, by whom, when it was said and when it was logged.
-    static func story(_ db: Database, _ subject: String) throws -> JSON? {
+    package static func story(_ db: Database, _ subject: String) throws -> JSON? {
         let request = try Row.fetchOne(db, sql: "SELECT * FROM request WHERE subject = ?", arguments: [subject])
         let entries = try Row.fetchAll(
             db,

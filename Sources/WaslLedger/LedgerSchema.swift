@@ -1,8 +1,8 @@
-import GRDB
+package import GRDB
 
 /// The ledger's own tables, beside those of every journal.
-enum LedgerSchema {
-    static func register(in migrator: inout DatabaseMigrator) {
+package enum LedgerSchema {
+    package static func register(in migrator: inout DatabaseMigrator) {
         migrator.registerMigration("ledger-1") { db in
             try db.execute(
                 sql: """

@@ -1,14 +1,19 @@
 import GRDB
-import WaslCatalogue
+package import WaslCatalogue
 import WaslJournal
 import WaslModel
 
 import struct Foundation.Data
 
 /// The ledger's steps: each runs inside ONE transaction and does no I/O besides.
-struct LedgerSteps: Sendable {
+package struct LedgerSteps: Sendable {
     let catalogue: Catalogue
     let times: LedgerTimes
+
+    package init(catalogue: Catalogue, times: LedgerTimes) {
+        self.catalogue = catalogue
+        self.times = times
+    }
 
     /// Entry, evidence, lane and projection of a batch, together or not at all.
     func record(_ prepared: LedgerDeliveries.Prepared, in transaction: JournalTransaction) throws {

@@ -1,7 +1,7 @@
 import GRDB
-import WaslJournal
-import WaslModel
-import WaslSeal
+package import WaslJournal
+package import WaslModel
+package import WaslSeal
 
 /// How long reconciliation waits before it calls something missing. Order of arrival is free, so nothing is missing at once.
 public struct LedgerTimes: Sendable {
@@ -18,7 +18,7 @@ public struct LedgerTimes: Sendable {
 
 /// What no message says: what has not come. Runs every second, over indices of what is open.
 extension LedgerSteps {
-    func sweep(_ registry: Registry, startedAt: Timestamp, in transaction: JournalTransaction) throws {
+    package func sweep(_ registry: Registry, startedAt: Timestamp, in transaction: JournalTransaction) throws {
         let findings = Findings(transaction: transaction)
         try sweepGaps(findings, transaction)
         try sweepRequests(findings, transaction)
@@ -149,7 +149,8 @@ extension LedgerSteps {
             uniqueKeysWithValues: try Row.fetchAll(transaction.db.cachedStatement(sql: "SELECT id, seen FROM participant"))
                 .map { ($0[0] as String, $0[1] as Int64) })
         let limit = transaction.now.advanced(by: .zero - times.silent).milliseconds
-        for participant in registry.participants.values where participant.role != .ledger && participant.state == .active {
+        for participant in registry.participants.values.sorted(by: { $0.id < $1.id })
+        where participant.role != .ledger && participant.state == .active {
             // The ledger's own absence is nobody's silence.
             let last = max(seen[participant.id.text] ?? 0, startedAt.milliseconds)
             if last < limit {

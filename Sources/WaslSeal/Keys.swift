@@ -3,23 +3,6 @@ public import WaslModel
 
 import struct Foundation.Data
 
-/// SHA-256 of bytes.
-public func sha256(_ bytes: [UInt8]) -> [UInt8] { Array(SHA256.hash(data: bytes)) }
-
-/// Base64url of SHA-256: how a message's `chain` and every digest on the wire is written.
-public func digestText(_ bytes: [UInt8]) -> String { Base64URL.encode(sha256(bytes)) }
-
-/// HMAC-SHA-256, for digests in sight that must not let anyone guess what they are of.
-public func saltedDigestText(_ bytes: [UInt8], salt: [UInt8]) -> String {
-    Base64URL.encode(Array(HMAC<SHA256>.authenticationCode(for: bytes, using: SymmetricKey(data: salt))))
-}
-
-/// Bytes from the system's generator.
-public func randomBytes(_ count: Int) -> [UInt8] {
-    var generator = SystemRandomNumberGenerator()
-    return (0..<count).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
-}
-
 /// The two curves of this contract (RFC 8037): an algorithm is pinned to its key.
 public enum Curve: String, Sendable {
     /// Signatures.
@@ -28,16 +11,28 @@ public enum Curve: String, Sendable {
     case x25519 = "X25519"
 }
 
+/// What stands behind a key.
+package enum KeySuite: Sendable {
+    case curves
+    /// A keyed hash in the curves' place: proves nothing to anybody, and costs a simulation next to nothing. No text that is read can
+    /// ask for it.
+    case keyedHash
+}
+
 /// A public key as a JWK of type OKP (RFC 8037 section 2), named by its thumbprint (RFC 7638).
 public struct PublicJWK: Sendable, Hashable {
     public let curve: Curve
     public let x: [UInt8]
     public let thumbprint: String
+    package let suite: KeySuite
 
-    public init(curve: Curve, x: [UInt8]) throws(SealError) {
+    public init(curve: Curve, x: [UInt8]) throws(SealError) { try self.init(curve: curve, x: x, suite: .curves) }
+
+    package init(curve: Curve, x: [UInt8], suite: KeySuite) throws(SealError) {
         guard x.count == 32 else { throw SealError(.badKey, "x: expected 32 bytes, found \(x.count)") }
         self.curve = curve
         self.x = x
+        self.suite = suite
         // RFC 7638 section 3.2: the required members in the order of their names, nothing between tokens.
         let canonical = #"{"crv":"\#(curve.rawValue)","kty":"OKP","x":"\#(Base64URL.encode(x))"}"#
         thumbprint = digestText(Array(canonical.utf8))
@@ -61,74 +56,118 @@ public struct PublicJWK: Sendable, Hashable {
 
 /// A private Ed25519 key that signs messages, receipts, registries and resolutions.
 public struct SigningKey: Sendable {
-    let key: Curve25519.Signing.PrivateKey
+    private enum Secret: Sendable {
+        case curve(Curve25519.Signing.PrivateKey)
+        case keyedHash
+    }
+
+    private let secret: Secret
+    let seed: [UInt8]
     public let jwk: PublicJWK
 
     public var id: String { jwk.thumbprint }
 
-    public init() { self.init(key: Curve25519.Signing.PrivateKey()) }
-
-    public init(seed: [UInt8]) throws(SealError) {
-        guard let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: seed) else {
-            throw SealError(.badKey, "d: expected 32 bytes, found \(seed.count)")
+    public init() {
+        // A fresh key's own bytes.
+        guard let key = try? SigningKey(seed: Array(Curve25519.Signing.PrivateKey().rawRepresentation)) else {
+            preconditionFailure("an Ed25519 seed has 32 bytes")
         }
-        self.init(key: key)
+        self = key
     }
 
-    private init(key: Curve25519.Signing.PrivateKey) {
-        self.key = key
-        // 32 bytes by construction.
-        guard let jwk = try? PublicJWK(curve: .ed25519, x: Array(key.publicKey.rawRepresentation)) else {
-            preconditionFailure("an Ed25519 public key has 32 bytes")
+    public init(seed: [UInt8]) throws(SealError) { try self.init(seed: seed, suite: .curves) }
+
+    package init(seed: [UInt8], suite: KeySuite) throws(SealError) {
+        self.seed = seed
+        switch suite {
+        case .curves:
+            guard let key = try? Curve25519.Signing.PrivateKey(rawRepresentation: seed) else {
+                throw SealError(.badKey, "d: expected 32 bytes, found \(seed.count)")
+            }
+            secret = .curve(key)
+            jwk = try PublicJWK(curve: .ed25519, x: Array(key.publicKey.rawRepresentation))
+        case .keyedHash:
+            secret = .keyedHash
+            jwk = try PublicJWK(curve: .ed25519, x: sha256(seed), suite: suite)
         }
-        self.jwk = jwk
     }
 
-    var seed: [UInt8] { Array(key.rawRepresentation) }
+    func sign(_ bytes: [UInt8]) throws -> [UInt8] {
+        switch secret {
+        case .curve(let key): Array(try key.signature(for: bytes))
+        case .keyedHash: keyedHashSignature(of: bytes, key: jwk)
+        }
+    }
+}
 
-    func sign(_ bytes: [UInt8]) throws -> [UInt8] { Array(try key.signature(for: bytes)) }
+/// 64 bytes, as a signature has.
+private func keyedHashSignature(of bytes: [UInt8], key: PublicJWK) -> [UInt8] {
+    let code = Array(HMAC<SHA256>.authenticationCode(for: bytes, using: SymmetricKey(data: key.x)))
+    return code + code
 }
 
 /// A public Ed25519 key, ready to verify.
 public struct VerificationKey: Sendable {
-    private let key: Curve25519.Signing.PublicKey
+    private let key: Curve25519.Signing.PublicKey?
     public let jwk: PublicJWK
 
     public init(_ jwk: PublicJWK) throws(SealError) {
         guard jwk.curve == .ed25519 else { throw SealError(.badKey, "expected an Ed25519 key to verify with") }
+        self.jwk = jwk
+        if jwk.suite == .keyedHash {
+            key = nil
+            return
+        }
         guard let key = try? Curve25519.Signing.PublicKey(rawRepresentation: jwk.x) else {
             throw SealError(.badKey, "x is not an Ed25519 public key")
         }
         self.key = key
-        self.jwk = jwk
     }
 
-    func isValid(signature: [UInt8], of bytes: [UInt8]) -> Bool { key.isValidSignature(signature, for: bytes) }
+    func isValid(signature: [UInt8], of bytes: [UInt8]) -> Bool {
+        key?.isValidSignature(signature, for: bytes) ?? (signature == keyedHashSignature(of: bytes, key: jwk))
+    }
 }
 
 /// A private X25519 key that opens what was sealed to its owner.
 public struct OpeningKey: Sendable {
-    let key: Curve25519.KeyAgreement.PrivateKey
+    private let key: Curve25519.KeyAgreement.PrivateKey?
+    let seed: [UInt8]
     public let jwk: PublicJWK
 
     public var id: String { jwk.thumbprint }
 
-    public init() { self.init(key: Curve25519.KeyAgreement.PrivateKey()) }
-
-    public init(seed: [UInt8]) throws(SealError) {
-        guard let key = try? Curve25519.KeyAgreement.PrivateKey(rawRepresentation: seed) else {
-            throw SealError(.badKey, "d: expected 32 bytes, found \(seed.count)")
-        }
-        self.init(key: key)
+    public init() {
+        guard let key = try? OpeningKey(seed: randomBytes(32)) else { preconditionFailure("any 32 bytes are an X25519 key") }
+        self = key
     }
 
-    private init(key: Curve25519.KeyAgreement.PrivateKey) {
-        self.key = key
-        guard let jwk = try? PublicJWK(curve: .x25519, x: Array(key.publicKey.rawRepresentation)) else {
-            preconditionFailure("an X25519 public key has 32 bytes")
+    public init(seed: [UInt8]) throws(SealError) { try self.init(seed: seed, suite: .curves) }
+
+    package init(seed: [UInt8], suite: KeySuite) throws(SealError) {
+        self.seed = seed
+        switch suite {
+        case .curves:
+            guard let key = try? Curve25519.KeyAgreement.PrivateKey(rawRepresentation: seed) else {
+                throw SealError(.badKey, "d: expected 32 bytes, found \(seed.count)")
+            }
+            self.key = key
+            jwk = try PublicJWK(curve: .x25519, x: Array(key.publicKey.rawRepresentation))
+        case .keyedHash:
+            key = nil
+            jwk = try PublicJWK(curve: .x25519, x: sha256(seed), suite: suite)
         }
-        self.jwk = jwk
     }
 
-    var seed: [UInt8] { Array(key.rawRepresentation) }
+    /// X25519 (RFC 7748 section 6.1). An all-zero secret means that the other's point adds nothing; RFC 8037 section 5 has us refuse it.
+    ///
+    /// - Parameter isSealing: whose side this is: the sealing one holds the ephemeral key.
+    func sharedSecret(with other: [UInt8], isSealing: Bool) throws(SealError) -> [UInt8] {
+        guard let key else { return sha256(isSealing ? other + jwk.x : jwk.x + other) }
+        guard let point = try? Curve25519.KeyAgreement.PublicKey(rawRepresentation: other),
+            let shared = try? key.sharedSecretFromKeyAgreement(with: point).withUnsafeBytes({ Array($0) }),
+            shared.contains(where: { $0 != 0 })
+        else { throw SealError(.headerRefused, "epk: an all-zero shared secret") }
+        return shared
+    }
 }

@@ -5,8 +5,8 @@ import WaslModel
 /// The registry that a daemon goes by: read from a signed file, replaced only by a newer one, kept across restarts.
 public final class RegistryHolder: Sendable {
     private let current: Mutex<Registry>
-    private let path: String
-    private let rootKey: VerificationKey
+    private let path: String?
+    private let rootKey: VerificationKey?
 
     /// Reads a signed registry: a first line with the root key's detached signature, then the registry's exact bytes.
     ///
@@ -15,7 +15,29 @@ public final class RegistryHolder: Sendable {
     public init(path: String, rootKey: PublicJWK) throws {
         self.path = path
         self.rootKey = try VerificationKey(rootKey)
-        current = Mutex(try RegistryHolder.read(path: path, rootKey: self.rootKey))
+        current = Mutex(try RegistryHolder.read(path: path, rootKey: VerificationKey(rootKey)))
+    }
+
+    /// One that is on no disk, for simulation: replaced by ``replace(with:)`` only.
+    package init(inMemory registry: Registry) {
+        path = nil
+        rootKey = nil
+        current = Mutex(registry)
+    }
+
+    /// - Throws: ``SealError`` with `stale`
+    package func replace(with newer: Registry) throws {
+        try current.withLock { held in
+            guard newer.version > held.version else {
+                throw SealError(.stale, "registry version \(newer.version) is not newer than \(held.version)")
+            }
+            held = newer
+        }
+    }
+
+    private func disk() throws(SealError) -> (path: String, rootKey: VerificationKey) {
+        guard let path, let rootKey else { throw SealError(.malformed, "this registry is on no disk") }
+        return (path, rootKey)
     }
 
     public var registry: Registry { current.withLock { $0 } }
@@ -25,6 +47,7 @@ public final class RegistryHolder: Sendable {
     /// - Throws: ``SealError`` with `stale` when it is older than, or another of the same version as, the one held.
     @discardableResult
     public func update(_ body: [UInt8], signature: String) throws -> Registry {
+        let (path, rootKey) = try disk()
         let newer = try RegistryHolder.read(body, signature: signature, rootKey: rootKey)
         try current.withLock { held in
             guard newer.version > held.version else {
@@ -39,6 +62,7 @@ public final class RegistryHolder: Sendable {
     /// Reads the files again, as an operator asks by SIGHUP. An older version than the one held is refused.
     @discardableResult
     public func reload() throws -> Registry {
+        let (path, rootKey) = try disk()
         let onDisk = try RegistryHolder.read(path: path, rootKey: rootKey)
         try current.withLock { held in
             guard onDisk.version >= held.version else {

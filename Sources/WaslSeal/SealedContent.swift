@@ -26,7 +26,7 @@ public struct SealedContent: Sendable, Hashable {
     }
 
     /// The JWE in compact form, for the recipient's key.
-    public func sealed(to key: PublicJWK) throws -> String {
+    public func sealed(to key: PublicJWK, entropy: Entropy = randomBytes) throws -> String {
         var object: JSONObject = [
             "id": .string(id), "subject": .string(subject.text), "source": .string(source.description),
             "recipient": .string(recipient.text), "service": .string(service.text),
@@ -34,7 +34,7 @@ public struct SealedContent: Sendable, Hashable {
         if let expiry { object["expirytime"] = .string(expiry.description) }
         object["fields"] = .object(fields)
         return try SealedText.seal(
-            JSON.object(object).bytes, to: key, sender: source.participant, recipient: recipient)
+            JSON.object(object).bytes, to: key, sender: source.participant, recipient: recipient, entropy: entropy)
     }
 
     /// Opens a message's `sealed` and compares everything but the fields with the envelope.

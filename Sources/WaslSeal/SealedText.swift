@@ -9,20 +9,22 @@ import struct Foundation.Data
 public enum SealedText {
     /// Seals a plaintext to a recipient's public key.
     public static func seal(
-        _ plaintext: [UInt8], to recipientKey: PublicJWK, sender: ParticipantID, recipient: ParticipantID
+        _ plaintext: [UInt8], to recipientKey: PublicJWK, sender: ParticipantID, recipient: ParticipantID,
+        entropy: Entropy = randomBytes
     ) throws -> String {
         guard recipientKey.curve == .x25519 else { throw SealError(.badKey, "expected an X25519 key to seal to") }
-        let ephemeral = OpeningKey()
+        let ephemeral = try OpeningKey(seed: entropy(32), suite: recipientKey.suite)
         let apu = Array(sender.text.utf8)
         let apv = Array(recipient.text.utf8)
-        let publicKey = try Curve25519.KeyAgreement.PublicKey(rawRepresentation: recipientKey.x)
-        let contentKey = try agree(ephemeral.key, publicKey, apu: apu, apv: apv)
+        let secret = try ephemeral.sharedSecret(with: recipientKey.x, isSealing: true)
+        let contentKey = contentKey(secret, apu: apu, apv: apv)
         let epk = #"{"kty":"OKP","crv":"X25519","x":"\#(Base64URL.encode(ephemeral.jwk.x))"}"#
         let header = Base64URL.encode(
             Array(
                 #"{"alg":"ECDH-ES","enc":"A256GCM","epk":\#(epk),"kid":"\#(recipientKey.thumbprint)","apu":"\#(Base64URL.encode(apu))","apv":"\#(Base64URL.encode(apv))"}"#
                     .utf8))
-        let box = try AES.GCM.seal(plaintext, using: contentKey, authenticating: Array(header.utf8))
+        let box = try AES.GCM.seal(
+            plaintext, using: contentKey, nonce: AES.GCM.Nonce(data: entropy(12)), authenticating: Array(header.utf8))
         return [header, "", Base64URL.encode(Array(box.nonce)), Base64URL.encode(box.ciphertext), Base64URL.encode(box.tag)]
             .joined(separator: ".")
     }
@@ -51,9 +53,9 @@ public enum SealedText {
             throw SealError(.unknownKey, "sealed to a key that is not ours (kid \(keyID))")
         }
         do {
-            let publicKey = try Curve25519.KeyAgreement.PublicKey(rawRepresentation: ephemeral)
-            let contentKey = try agree(
-                key.key, publicKey, apu: Array(sender.text.utf8), apv: Array(recipient.text.utf8))
+            let contentKey = contentKey(
+                try key.sharedSecret(with: ephemeral, isSealing: false), apu: Array(sender.text.utf8),
+                apv: Array(recipient.text.utf8))
             let box = try AES.GCM.SealedBox(nonce: AES.GCM.Nonce(data: nonceBytes), ciphertext: ciphertext, tag: tag)
             return Array(try AES.GCM.open(box, using: contentKey, authenticating: Array(parts[0].utf8)))
         } catch {
@@ -82,21 +84,8 @@ public enum SealedText {
         return (keyID, x)
     }
 
-    private static func agree(
-        _ own: Curve25519.KeyAgreement.PrivateKey, _ other: Curve25519.KeyAgreement.PublicKey, apu: [UInt8], apv: [UInt8]
-    ) throws(SealError) -> SymmetricKey {
-        let secret = try sharedSecret(own, other)
-        return SymmetricKey(data: concatKDF(secret: secret, algorithm: "A256GCM", keyBytes: 32, apu: apu, apv: apv))
-    }
-
-    /// X25519 (RFC 7748 section 6.1). An all-zero secret means that the other's point adds nothing; RFC 8037 section 5 has us refuse it.
-    static func sharedSecret(
-        _ own: Curve25519.KeyAgreement.PrivateKey, _ other: Curve25519.KeyAgreement.PublicKey
-    ) throws(SealError) -> [UInt8] {
-        guard let shared = try? own.sharedSecretFromKeyAgreement(with: other).withUnsafeBytes({ Array($0) }),
-            shared.contains(where: { $0 != 0 })
-        else { throw SealError(.headerRefused, "epk: an all-zero shared secret") }
-        return shared
+    private static func contentKey(_ secret: [UInt8], apu: [UInt8], apv: [UInt8]) -> SymmetricKey {
+        SymmetricKey(data: concatKDF(secret: secret, algorithm: "A256GCM", keyBytes: 32, apu: apu, apv: apv))
     }
 
     /// Concat KDF with SHA-256 for keys of at most one hash (RFC 7518 section 4.6.2; NIST SP 800-56A section 5.8.1).

@@ -40,7 +40,7 @@ import WaslSeal
             try agencySteps.sayTaken(olderThan: .seconds(-10), in: transaction)
             let (job, _) = try agencySteps.intend(jobs[0], phase: .call, announces: true, in: transaction)
             _ = try agencySteps.conclude(
-                job, phase: .call, verdict: .doubt("x"), decision: .park(reason: "x"), outcome: outcome, in: transaction)
+                Conclusion(job, phase: .call, verdict: .doubt("x"), decision: .park(reason: "x")), outcome: outcome, in: transaction)
         }.appended
         let parked = try Envelope(parsing: said[said.count - 1].body)
         said += try house.transaction { transaction in

@@ -74,7 +74,7 @@ import WaslSimulation
             id: TestWorld.uuid().text, status: .completed, revision: 1, time: TestClock.shared.now, sealed: nil, visible: [:])
         _ = try store.transaction {
             try steps.conclude(
-                jobs[0], phase: .call, verdict: .completed([:]), decision: .conclude(.completed, [:]), outcome: outcome, in: $0)
+                Conclusion(jobs[0], phase: .call, verdict: .completed([:]), decision: .conclude(.completed, [:])), outcome: outcome, in: $0)
         }
         let said = try (0..<2).flatMap { _ in
             try store.transaction { try steps.sayTaken(olderThan: .seconds(-10), in: $0) }.appended
@@ -95,7 +95,7 @@ import WaslSimulation
         clock.withLock { $0 = $0.advanced(by: .seconds(4)) }
         let doubted = try store.transaction {
             try steps.conclude(
-                intended, phase: .call, verdict: .doubt("x"), decision: .lookUp(at: $0.now, absences: 0), outcome: nil, in: $0)
+                Conclusion(intended, phase: .call, verdict: .doubt("x"), decision: .lookUp(at: $0.now, absences: 0)), outcome: nil, in: $0)
         }.result
         #expect(doubted.lastAttempt == clock.withLock { $0 })
         #expect(doubted.isDoubted)
@@ -104,29 +104,27 @@ import WaslSimulation
     @Test func aResultOfAJobThatHasGoneOnIsNotRecorded() throws {
         let job = try #require(try take(try world.request("steg.bill.pay", fields: [:])).first)
         let end = Decision.conclude(.completed, [:])
-        _ = try store.transaction { try steps.conclude(job, phase: nil, verdict: nil, decision: end, outcome: nil, in: $0) }
+        _ = try store.transaction {
+            try steps.conclude(
+                Conclusion(job, phase: nil, verdict: nil, decision: end), outcome: nil, in: $0)
+        }
         #expect(throws: StaleJob.self) {
             try store.transaction {
-                try steps.conclude(job, phase: .call, verdict: .doubt("x"), decision: .park(reason: "x"), outcome: nil, in: $0)
+                try steps.conclude(
+                    Conclusion(job, phase: .call, verdict: .doubt("x"), decision: .park(reason: "x")), outcome: nil, in: $0)
             }
         }
     }
 
-    @Test func aRequestWithoutASubjectIsSetAsideAndNotACrash() async throws {
+    @Test func aRequestWithoutASubjectIsSetAsideAndNotACrash() throws {
         var request = try world.request("steg.bill.pay", fields: [:])
         request.subject = nil
-        let own = try JournalStore(path: nil, identity: world.identity("steg"), migrations: AgencySchema.register)
-        let journal = Journal(own, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
-        let handler = AgencyDeliveries(
-            steps: steps, registry: world.registry, openingKeys: world.keys["steg"]!.opening,
-            pump: PublishingPump(journal, link: SimulatedBroker().publisher(name: ""), logger: Logger(label: "test")),
-            logger: Logger(label: "test"), taken: { _, _ in })
-        let prepared = await handler.prepare([try world.delivery(request)])
+        let intake = AgencyIntake(steps: steps, registry: world.registry, openingKeys: world.keys["steg"]!.opening)
+        let prepared = intake.prepare([try world.delivery(request)])
         guard case .refused(_, let reason)? = prepared.checked.first else {
             Issue.record("expected a refusal")
             return
         }
         #expect(reason.hasPrefix("subject:"))
-        journal.close()
     }
 }

@@ -109,9 +109,9 @@ private final class FailingOnce: DeliveryHandler {
     let events = Recorder<String>()
     private let tries = Mutex(0)
 
-    func prepare(_ deliveries: [Delivery]) async -> [Delivery] { deliveries }
+    func prepare(_ deliveries: [Delivery]) -> [Delivery] { deliveries }
 
-    func apply(_ prepared: [Delivery], in transaction: JournalTransaction) throws {
+    func record(_ prepared: [Delivery], in transaction: JournalTransaction) throws {
         events.append("applied")
         let count = tries.withLock { tries in
             tries += 1
@@ -120,7 +120,7 @@ private final class FailingOnce: DeliveryHandler {
         if count == 1 { throw JournalError(.full, "full", remedy: "") }
     }
 
-    func committed(_ prepared: [Delivery]) async { events.append("committed") }
+    func committed(_ prepared: [Delivery], _: Void) async { events.append("committed") }
 }
 
 private final class RecordingLink: ConsumerLink {

@@ -66,8 +66,8 @@ private final class LedgerBench {
         _ envelopes: Envelope..., queue: String = "ledger", exchange: String? = nil, signedBy: String? = nil
     ) async throws -> [Envelope] {
         let deliveries = try envelopes.map { try world.delivery($0, signedBy: signedBy, queue: queue, exchange: exchange) }
-        let prepared = await handler.prepare(deliveries)
-        return try store.transaction { try self.handler.apply(prepared, in: $0) }.appended.map { try Envelope(parsing: $0.body) }
+        let prepared = handler.prepare(deliveries)
+        return try store.transaction { try self.handler.record(prepared, in: $0) }.appended.map { try Envelope(parsing: $0.body) }
     }
 
     /// - Returns: what the sweep asked for.
@@ -164,10 +164,10 @@ final class TestTime: Sendable {
     @Test func oneSignatureAtTheEndVouchesForARunAndABadEndDoesNot() async throws {
         let run = (0..<4).map { _ in bench.submitted(TestWorld.uuid()) }
         var deliveries = try run.map { try bench.world.delivery($0) }
-        let whole = await bench.handler.prepare(deliveries)
+        let whole = bench.handler.prepare(deliveries)
         #expect(LedgerDeliveries.runs(whole.verified).count == 1)
         deliveries[3] = try bench.world.delivery(run[3], signedBy: "kerker")
-        let prepared = await bench.handler.prepare(deliveries)
+        let prepared = bench.handler.prepare(deliveries)
         #expect(prepared.verified.count == 3)
         #expect(prepared.refused.map(\.delivery.messageID) == [run[3].id])
     }
@@ -320,8 +320,8 @@ final class TestTime: Sendable {
         let handler = LedgerDeliveries(
             steps: LedgerSteps(catalogue: world.catalogue, times: LedgerTimes()), registry: world.registry, changes: ChangeSignal())
         let delivery = try world.delivery(try world.request("steg.bill.view", fields: [:]))
-        let prepared = await handler.prepare([delivery])
-        _ = try store.transaction { try handler.apply(prepared, in: $0) }
+        let prepared = handler.prepare([delivery])
+        _ = try store.transaction { try handler.record(prepared, in: $0) }
         #expect(try LedgerVerification(path: path).problems == [])
         _ = try store.transaction { try $0.db.execute(sql: "UPDATE evidence SET body = CAST(replace(body, 'hydra', 'kerker') AS BLOB)") }
         let report = try LedgerVerification(path: path)

@@ -1,0 +1,89 @@
+package import WaslCatalogue
+package import WaslJournal
+import WaslModel
+package import WaslSeal
+
+/// What every run of an agency's jobs needs: the agency's rules, the catalogue, the keys.
+package struct JobDesk: Sendable {
+    let agency: Agency
+    let catalogue: Catalogue
+    let openingKeys: [OpeningKey]
+    let registry: RegistryHolder
+
+    package init(agency: Agency, catalogue: Catalogue, openingKeys: [OpeningKey], registry: RegistryHolder) {
+        self.agency = agency
+        self.catalogue = catalogue
+        self.openingKeys = openingKeys
+        self.registry = registry
+    }
+
+    func rules(_ service: Service, _ jitter: Double) -> JobRules {
+        JobRules(effect: service.effect, retention: agency.retention, settle: agency.settle, jitter: jitter)
+    }
+
+    /// What the translations see: the order's fields, and our reference, which is the same for every attempt.
+    func input(_ job: Job, _ fields: JSONObject, at now: Timestamp) -> JSON {
+        [
+            "reference": .string(job.subject.text), "service": .string(job.service.text),
+            "house": .string(job.house.text), "time": .string(now.description), "fields": .object(fields),
+        ]
+    }
+
+    func open(_ job: Job, at now: Timestamp) throws(SealError) -> JSONObject {
+        let envelope = Envelope(
+            id: job.message, type: .requestSubmitted, source: job.source, time: now, subject: job.subject,
+            recipient: agency.id, service: job.service, expiry: job.expiry)
+        return try SealedContent.open(job.sealed, in: envelope, with: openingKeys)
+    }
+
+    /// What a conclusion says to the house: an end, a parking, and the first doubt. A mere retry says nothing.
+    package func outcome(of conclusion: Conclusion, _ environment: JournalEnvironment) throws -> PreparedOutcome? {
+        let job = conclusion.job
+        switch conclusion.decision {
+        case .conclude(let status, let fields):
+            var visible: JSONObject = [:]
+            if status == .completed, let millimes = job.millimes { visible["millimes"] = .integer(millimes) }
+            return try seal(job, status, fields, visible, environment)
+        case .park: return try seal(job, .parked, [:], [:], environment)
+        case .call, .lookUp:
+            guard case .doubt? = conclusion.verdict, !job.isDoubted, catalogue.service(job.service)?.effect != .read else {
+                return nil
+            }
+            return try seal(job, .inDoubt, [:], [:], environment)
+        }
+    }
+
+    func seal(
+        _ job: Job, _ status: OutcomeStatus, _ fields: JSONObject, _ visible: JSONObject, _ environment: JournalEnvironment
+    ) throws -> PreparedOutcome {
+        let now = environment.now()
+        let id = environment.makeUUID(now).text
+        let source = Source(role: .agency, participant: agency.id)
+        let sealed =
+            fields.isEmpty
+            ? nil
+            : try SealedContent(
+                id: id, subject: job.subject, source: source, recipient: job.house, service: job.service, expiry: nil,
+                fields: fields
+            ).sealed(to: try registry.registry.sealingKey(of: job.house, at: now), entropy: environment.entropy)
+        return PreparedOutcome(
+            id: id, status: status, revision: job.revision + 1, time: now, sealed: sealed, visible: visible)
+    }
+
+    static func reason(_ code: String) -> JSONObject {
+        let texts: [String: LocalizedText] = [
+            "unknown-service": LocalizedText(
+                ar: "الهيكل لا يعرف هذه الخدمة", fr: "La structure ne connaît pas ce service",
+                en: "The agency does not know this service"),
+            "invalid-order": LocalizedText(
+                ar: "المطلب غير مطابق لشروط الخدمة", fr: "La demande n'est pas conforme au service",
+                en: "The order does not fit the service"),
+            "translation": LocalizedText(
+                ar: "تعذر إعداد المطلب للهيكل", fr: "La demande n'a pas pu être préparée pour la structure",
+                en: "The order could not be prepared for the agency"),
+        ]
+        var reason: JSONObject = ["code": .string(code)]
+        if case .object(let text)? = texts[code]?.json { for (key, value) in text.members { reason[key] = value } }
+        return ["reason": .object(reason)]
+    }
+}

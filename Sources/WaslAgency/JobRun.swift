@@ -1,0 +1,195 @@
+import WaslCatalogue
+import WaslJournal
+package import WaslModel
+import WaslSeal
+
+/// What ended a run of a job: to be committed, and said.
+package struct Conclusion: Sendable {
+    let job: Job
+    let phase: Phase?
+    let verdict: Verdict?
+    let decision: Decision
+    /// Whether the agency answered; `nil` when it was not asked.
+    package let answered: Bool?
+
+    init(_ job: Job, phase: Phase? = nil, verdict: Verdict? = nil, decision: Decision, answered: Bool? = nil) {
+        self.job = job
+        self.phase = phase
+        self.verdict = verdict
+        self.decision = decision
+        self.answered = answered
+    }
+}
+
+/// One run of a job, from its due time to its next rest. It decides what to do and is told what came of it; it does nothing itself, so
+/// that worker and simulation go by the same rules.
+package struct JobRun: Sendable {
+    package enum Action: Sendable {
+        /// Make the agency's call of the order: then ``JobRun/translated(_:at:)``.
+        case translateCall(program: String, input: JSON)
+        /// Commit ``AgencySteps/intend(_:phase:announces:in:)``: then ``JobRun/intended(_:announcement:)``.
+        case intend(Job, Phase, announces: Bool)
+        /// Wait for the broker to have the announcement, however long: then ``JobRun/confirmed(at:)``.
+        case awaitConfirmation(of: Int64)
+        /// Call: then ``JobRun/performed(_:at:)``.
+        case perform(AgencyCall, isRepeatable: Bool)
+        /// Read the agency's answer: then ``JobRun/answered(_:at:)``.
+        case translateAnswer(program: String, input: JSON)
+        /// Commit, until it is committed: the agency may have answered. The run is over.
+        case conclude(Conclusion)
+        /// The job cannot be run now. The run is over.
+        case again(reason: String)
+        /// Another run has gone on with the job. The run is over.
+        case nothing
+    }
+
+    private let desk: JobDesk
+    private var job: Job
+    private var fields: JSONObject?
+    private let phase: Phase
+    private let service: Service?
+    private let jitter: Double
+    private var call: AgencyCall?
+    private var status = 0
+
+    /// - Parameters:
+    ///   - fields: the order's fields where they are still in memory.
+    ///   - jitter: a number in 0..<1.
+    package init(_ job: Job, fields: JSONObject?, desk: JobDesk, jitter: Double) {
+        self.desk = desk
+        self.job = job
+        self.fields = fields
+        self.jitter = jitter
+        phase = job.state == .looking ? .lookup : .call
+        service = desk.catalogue.service(job.service, version: job.contract)
+    }
+
+    package mutating func start(at now: Timestamp) -> Action {
+        guard job.state == .ready || job.state == .looking else { return .nothing }
+        guard let service else { return giveUp(.failed, "unknown-service") }
+        if job.state == .ready, let early = desk.rules(service, jitter).decideBeforeCall(of: job, at: now) {
+            return conclude(nil, nil, early, answered: nil)
+        }
+        do {
+            let fields = try self.fields ?? desk.open(job, at: now)
+            self.fields = fields
+            if job.state == .ready, !service.request.validate(.object(fields)).isEmpty {
+                return giveUp(.refused, "invalid-order")
+            }
+            return .translateCall(
+                program: service.programName(phase == .call ? .call : .lookup), input: desk.input(job, fields, at: now))
+        } catch {
+            return .again(reason: "\(error)")
+        }
+    }
+
+    package mutating func translated(_ result: Result<JSON, any Error>, at now: Timestamp) -> Action {
+        guard let service else { return .nothing }
+        do {
+            let call = try AgencyCall(try result.get())
+            self.call = call
+            if service.effect != .read {
+                return .intend(job, phase, announces: phase == .call && service.effect == .neither)
+            }
+            // A read may be repeated blindly, so a record of the intention would say nothing.
+            job.attempts += 1
+            return .perform(call, isRepeatable: true)
+        } catch {
+            // Nothing was sent. What fails on its input will fail again, so only a killed helper is worth another try.
+            if (error as? TranslationError)?.code == .killed, job.attempts < 3 {
+                return settle(.definiteNo("\(error)", retryAfter: nil), at: now, answered: nil)
+            }
+            if phase == .lookup || job.isDoubted {
+                return conclude(
+                    phase, .doubt("\(error)"), .park(reason: "the lookup cannot be translated: \(error)"), answered: nil)
+            }
+            return conclude(phase, nil, .conclude(.failed, JobDesk.reason("translation")), answered: nil)
+        }
+    }
+
+    package mutating func intended(_ job: Job, announcement: Int64?) -> Action {
+        self.job = job
+        if let announcement { return .awaitConfirmation(of: announcement) }
+        return perform()
+    }
+
+    package mutating func confirmed(at now: Timestamp) -> Action {
+        // The broker may have been away for long, and nothing was sent yet.
+        now >= job.expiry ? conclude(nil, nil, .conclude(.expired, [:]), answered: nil) : perform()
+    }
+
+    private func perform() -> Action {
+        guard let call, let service else { return .nothing }
+        return .perform(call, isRepeatable: service.effect != .neither)
+    }
+
+    package mutating func performed(_ transport: Transport, at now: Timestamp) -> Action {
+        switch transport {
+        case .notSent(let reason): return settle(.definiteNo(reason, retryAfter: nil), at: now, answered: false)
+        case .unknown(let reason): return settle(.doubt(reason), at: now, answered: false)
+        case .answered(let status, let headers, let body):
+            guard let service else { return .nothing }
+            self.status = status
+            return .translateAnswer(
+                program: service.programName(.answer),
+                input: ["phase": .string(phase.rawValue), "status": JSON(status), "headers": .object(headers), "body": body])
+        }
+    }
+
+    package func answered(_ result: Result<JSON, any Error>, at now: Timestamp) -> Action {
+        let verdict: Verdict
+        do { verdict = read(try result.get()) } catch {
+            verdict = .doubt("status \(status), and its translation failed: \(error)")
+        }
+        switch verdict {
+        case .completed, .refused, .absent: return settle(verdict, at: now, answered: true)
+        case .definiteNo, .doubt: return settle(verdict, at: now, answered: false)
+        }
+    }
+
+    /// After a restart: the call was intended, and nobody knows what came of it.
+    package func interrupted(at now: Timestamp) -> Conclusion {
+        let verdict = Verdict.doubt("the worker stopped before the answer was recorded")
+        return Conclusion(job, phase: .call, verdict: verdict, decision: decide(verdict, in: .call, at: now))
+    }
+
+    private func read(_ answer: JSON) -> Verdict {
+        switch answer["result"]?.string {
+        case "completed":
+            guard let fields = answer["fields"]?.object, service?.outcome.validate(.object(fields)).isEmpty == true else {
+                return .doubt("status \(status), but the answer's fields are not those of the contract")
+            }
+            return .completed(fields)
+        case "refused":
+            guard let reason = answer["reason"]?.object, reason["code"]?.string != nil else {
+                return .doubt("status \(status), refused without a reason")
+            }
+            return .refused(reason: reason)
+        case "definite-no":
+            let after = answer["after"]?.integer.map { Duration.seconds(min(max($0, 0), 86_400)) }
+            return .definiteNo(answer["why"]?.string ?? "status \(status)", retryAfter: after)
+        case "absent" where phase == .lookup: return .absent
+        default: return .doubt(answer["why"]?.string ?? "status \(status), which no rule covers")
+        }
+    }
+
+    /// What cannot be called is told at once; what may already have been done is for people.
+    private func giveUp(_ status: OutcomeStatus, _ code: String) -> Action {
+        let mayHaveActed = job.isDoubted || job.state == .looking
+        return conclude(
+            nil, nil, mayHaveActed ? .park(reason: code) : .conclude(status, JobDesk.reason(code)), answered: nil)
+    }
+
+    private func settle(_ verdict: Verdict, at now: Timestamp, answered: Bool?) -> Action {
+        conclude(phase, verdict, decide(verdict, in: phase, at: now), answered: answered)
+    }
+
+    private func decide(_ verdict: Verdict, in phase: Phase, at now: Timestamp) -> Decision {
+        service.map { desk.rules($0, jitter).decide(verdict, in: phase, of: job, at: now) }
+            ?? .park(reason: "the catalogue no longer holds this service")
+    }
+
+    private func conclude(_ phase: Phase?, _ verdict: Verdict?, _ decision: Decision, answered: Bool?) -> Action {
+        .conclude(Conclusion(job, phase: phase, verdict: verdict, decision: decision, answered: answered))
+    }
+}
