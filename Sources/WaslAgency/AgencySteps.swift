@@ -47,19 +47,24 @@ package struct AgencySteps: Sendable {
     }
 
     private func take(_ envelope: Envelope, _ delivery: Delivery, in transaction: JournalTransaction) throws -> Job? {
-        guard envelope.type == .requestSubmitted else { return nil }
-        guard let subject = envelope.subject, let service = envelope.service, let contract = envelope.contract,
-            let expiry = envelope.expiry, let sealed = envelope.data["sealed"]?.string
-        else { preconditionFailure("checked before: see AgencyDeliveries") }
-        let db = transaction.db
+        guard envelope.type == .requestSubmitted, let subject = envelope.subject else { return nil }
         let isKnown =
             try Bool.fetchOne(
-                db.cachedStatement(sql: "SELECT 1 FROM job WHERE source = ? AND subject = ?"),
+                transaction.db.cachedStatement(sql: "SELECT 1 FROM job WHERE source = ? AND subject = ?"),
                 arguments: [envelope.source.description, subject.text]) ?? false
         if isKnown {
             try transaction.quarantine(delivery, reason: "subject: this request is known under another message")
             return nil
         }
+        return try job(from: envelope, in: transaction)
+    }
+
+    /// A new row for a request; `nil` where it lacks what every request has.
+    func job(from envelope: Envelope, in transaction: JournalTransaction) throws -> Job? {
+        guard let subject = envelope.subject, let service = envelope.service, let contract = envelope.contract,
+            let expiry = envelope.expiry, let sealed = envelope.data["sealed"]?.string
+        else { return nil }
+        let db = transaction.db
         let now = transaction.now
         let millimes = envelope.data["millimes"]?.integer
         try db.cachedStatement(
@@ -75,7 +80,8 @@ package struct AgencySteps: Sendable {
         ])
         return Job(
             number: db.lastInsertedRowID, subject: subject, source: envelope.source, message: envelope.id,
-            service: service, contract: contract, house: envelope.source.participant, expiry: expiry, millimes: millimes,
+            service: service, contract: contract, house: envelope.source.participant, accepted: envelope.time, expiry: expiry,
+            millimes: millimes,
             sealed: sealed, state: .ready, attempts: 0, isDoubted: false, absences: 0, due: now, revision: 0)
     }
 
@@ -179,6 +185,13 @@ package struct AgencySteps: Sendable {
             job.state.rawValue, job.attempts, job.firstAttempt?.milliseconds, job.lastAttempt?.milliseconds, job.isDoubted,
             job.absences, job.due.milliseconds, job.revision, job.number,
         ])
+    }
+
+    /// A rebuilt job as it stands.
+    func keep(_ job: Job, isTakenSaid: Bool, reason: String? = nil, in transaction: JournalTransaction) throws {
+        try save(job, in: transaction)
+        try transaction.db.cachedStatement(sql: "UPDATE job SET taken_said = ?, reason = ? WHERE number = ?")
+            .execute(arguments: [isTakenSaid, reason, job.number])
     }
 
     /// Says `taken` of jobs that have waited for an outcome for a while; one that has come is word enough.

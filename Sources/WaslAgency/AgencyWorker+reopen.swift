@@ -10,6 +10,6 @@ extension AgencyWorker {
         _ = try JournalStore(
             path: path, headPath: headPath,
             identity: JournalIdentity(source: Source(role: .agency, participant: id), key: keys.signing),
-            reopenReason: reason, migrations: AgencySchema.register)
+            opening: .reopened(reason: reason), migrations: AgencySchema.register)
     }
 }

@@ -22,6 +22,8 @@ package struct Job: Sendable, Hashable {
     package let service: ServiceID
     let contract: Int64
     package let house: ParticipantID
+    /// The legal sending date.
+    let accepted: Timestamp
     package let expiry: Timestamp
     let millimes: Int64?
     let sealed: String
@@ -39,18 +41,20 @@ package struct Job: Sendable, Hashable {
 
 extension Job {
     static let columns =
-        "number, subject, source, message, service, contract, house, expiry, millimes, sealed, state, attempts, first_attempt, last_attempt, doubted, absences, due, revision"
+        "number, subject, source, message, service, contract, house, accepted, expiry, millimes, sealed, state, attempts, first_attempt, last_attempt, doubted, absences, due, revision"
 
     init(_ row: Row) {
-        guard let subject = RequestID(row[1]), let source = Source(row[2]), let service = ServiceID(row[4]),
-            let house = ParticipantID(row[6]), let state = State(rawValue: row[10])
+        func time(_ column: String) -> Timestamp? { (row[column] as Int64?).map { Timestamp(milliseconds: $0) } }
+        guard let subject = RequestID(row["subject"]), let source = Source(row["source"]), let service = ServiceID(row["service"]),
+            let house = ParticipantID(row["house"]), let state = State(rawValue: row["state"]), let accepted = time("accepted"),
+            let expiry = time("expiry"), let due = time("due")
         else { preconditionFailure("a job row holds what a checked message held") }
         self.init(
-            number: row[0], subject: subject, source: source, message: row[3], service: service, contract: row[5],
-            house: house, expiry: Timestamp(milliseconds: row[7]), millimes: row[8], sealed: row[9], state: state,
-            attempts: row[11], firstAttempt: (row[12] as Int64?).map { Timestamp(milliseconds: $0) },
-            lastAttempt: (row[13] as Int64?).map { Timestamp(milliseconds: $0) }, isDoubted: row[14], absences: row[15],
-            due: Timestamp(milliseconds: row[16]), revision: row[17])
+            number: row["number"], subject: subject, source: source, message: row["message"], service: service,
+            contract: row["contract"], house: house, accepted: accepted, expiry: expiry, millimes: row["millimes"],
+            sealed: row["sealed"], state: state, attempts: row["attempts"], firstAttempt: time("first_attempt"),
+            lastAttempt: time("last_attempt"), isDoubted: row["doubted"], absences: row["absences"], due: due,
+            revision: row["revision"])
     }
 
     package static func fetch(_ db: Database, number: Int64) throws -> Job? {

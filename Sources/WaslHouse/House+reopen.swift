@@ -10,6 +10,6 @@ extension House {
         _ = try JournalStore(
             path: path, headPath: headPath,
             identity: JournalIdentity(source: Source(role: .house, participant: id), key: keys.signing),
-            reopenReason: reason, migrations: HouseSchema.register)
+            opening: .reopened(reason: reason), migrations: HouseSchema.register)
     }
 }

@@ -63,27 +63,46 @@ package struct HouseSteps: Sendable {
             Draft(
                 type: .requestSubmitted, subject: order.id, recipient: order.agency, service: order.service,
                 contract: order.contract, expiry: order.expiry, id: order.messageID, time: order.time, data: data))
-        guard let lane = envelope.lane, let hash = transaction.headHash else { preconditionFailure("appended without a lane") }
+        guard let hash = transaction.headHash else { preconditionFailure("appended without a hash") }
+        let receipt = try insert(envelope, digest: hash, number: number, in: transaction)
+        try db.cachedStatement(sql: "INSERT INTO idempotency (key, digest, request) VALUES (?, ?, ?)")
+            .execute(arguments: [order.idempotencyKey, digest, order.id.text])
+        return receipt
+    }
+
+    /// A request that an earlier, lost journal of this house had accepted.
+    func restore(_ evidence: Evidence, in transaction: JournalTransaction) throws {
+        guard let subject = evidence.envelope.subject,
+            try Bool.fetchOne(transaction.db, sql: "SELECT 1 FROM request WHERE id = ?", arguments: [subject.text]) == nil
+        else { return }
+        _ = try insert(evidence.envelope, digest: digestText(evidence.body), number: 0, in: transaction)
+    }
+
+    /// The request's row, with the receipt that its message leads to: the same message, the same receipt.
+    private func insert(
+        _ envelope: Envelope, digest: String, number: Int64, in transaction: JournalTransaction
+    ) throws -> Receipt {
+        guard let lane = envelope.lane, let subject = envelope.subject, let service = envelope.service,
+            let contract = envelope.contract, let agency = envelope.recipient, let expiry = envelope.expiry
+        else { throw EnvelopeError(attribute: "data", reason: "a request without what every request has") }
         let text = JSON.object([
-            "request": .string(order.id.text), "house": .string(house.text), "service": .string(order.service.text),
-            "time": .string(order.time.description), "journal": .string(lane.epoch.text),
-            "sequence": .string(LanePosition.sequenceText(lane.sequence)), "digest": .string(hash),
+            "request": .string(subject.text), "house": .string(house.text), "service": .string(service.text),
+            "time": .string(envelope.time.description), "journal": .string(lane.epoch.text),
+            "sequence": .string(LanePosition.sequenceText(lane.sequence)), "digest": .string(digest),
         ]).text
         let signature = try DetachedSignature.sign(Array(text.utf8), as: .receipt, with: key)
-        try db.cachedStatement(
+        try transaction.db.cachedStatement(
             sql: """
                 INSERT INTO request (id, accepted, service, contract, agency, expiry, outbox, receipt, receipt_signature,
                     state, state_at, revision)
                 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'accepted', ?, 0)
                 """
         ).execute(arguments: [
-            order.id.text, order.time.milliseconds, order.service.text, order.contract, order.agency.text,
-            order.expiry.milliseconds, number, text, signature, transaction.now.milliseconds,
+            subject.text, envelope.time.milliseconds, service.text, contract, agency.text, expiry.milliseconds, number, text,
+            signature, transaction.now.milliseconds,
         ])
-        try db.cachedStatement(sql: "INSERT INTO idempotency (key, digest, request) VALUES (?, ?, ?)")
-            .execute(arguments: [order.idempotencyKey, digest, order.id.text])
-        try note(order.id, accepted: order.time.milliseconds, order.service.text, "accepted", transaction)
-        return Receipt(request: order.id, text: text, signature: signature, isRepeated: false)
+        try note(subject, accepted: envelope.time.milliseconds, service.text, "accepted", transaction)
+        return Receipt(request: subject, text: text, signature: signature, isRepeated: false)
     }
 
     private func receipt(of request: RequestID, _ db: Database) throws -> Receipt {

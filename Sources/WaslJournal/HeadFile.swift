@@ -10,11 +10,17 @@ public struct LaneHead: Sendable, Hashable {
     public var hash: String?
 }
 
+/// A journal's head, and how many commits it has made: what it took in moves no lane, and must not be forgotten unnoticed either.
+struct JournalHead: Sendable, Hashable {
+    var lane: LaneHead
+    var commits: Int64
+}
+
 /// Where a journal's head is noted once more.
 protocol HeadRecord: AnyObject {
-    func read() -> LaneHead?
+    func read() -> JournalHead?
     /// - Parameter synced: once at the start, so that the note outlives a power cut.
-    func write(_ head: LaneHead, synced: Bool) throws
+    func write(_ head: JournalHead, synced: Bool) throws
 }
 
 /// The head once more, in a small file kept outside backups: a journal that was put back from a backup is behind it.
@@ -42,17 +48,21 @@ final class HeadFile: HeadRecord {
     static let remedy =
         "If this journal was put back from a backup, start a new epoch with `wasl journal reopen --reason …`; see Docs/operate/recovery.md"
 
-    func read() -> LaneHead? {
+    func read() -> JournalHead? {
         var buffer = [UInt8](repeating: 0, count: 256)
         let count = pread(descriptor, &buffer, buffer.count, 0)
         guard count > 0 else { return nil }
         let parts = String(decoding: buffer[..<count], as: UTF8.self).split(separator: " ").map(String.init)
         guard parts.count >= 3, let epoch = EpochID(parts[0]), let sequence = Int64(parts[1]) else { return nil }
-        return LaneHead(epoch: epoch, sequence: sequence, hash: parts[2] == "-" ? nil : parts[2])
+        return JournalHead(
+            lane: LaneHead(epoch: epoch, sequence: sequence, hash: parts[2] == "-" ? nil : parts[2]),
+            commits: parts.count > 3 ? Int64(parts[3]) ?? 0 : 0)
     }
 
-    func write(_ head: LaneHead, synced: Bool) throws {
-        let line = Array("\(head.epoch) \(LanePosition.sequenceText(head.sequence)) \(head.hash ?? "-") \n".utf8)
+    func write(_ head: JournalHead, synced: Bool) throws {
+        let (lane, commits) = (head.lane, head.commits)
+        let line = Array(
+            "\(lane.epoch) \(LanePosition.sequenceText(lane.sequence)) \(lane.hash ?? "-") \(commits) \n".utf8)
         let fixed = line + [UInt8](repeating: 0x20, count: max(0, 128 - line.count))
         guard pwrite(descriptor, fixed, fixed.count, 0) == fixed.count else {
             throw JournalError(

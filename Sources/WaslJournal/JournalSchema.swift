@@ -55,5 +55,27 @@ enum JournalSchema {
                     ) STRICT;
                     """)
         }
+        migrator.registerMigration("journal-2") { db in
+            try db.execute(
+                sql: """
+                    ALTER TABLE journal ADD COLUMN commits INTEGER NOT NULL DEFAULT 0;
+
+                    -- What an earlier, lost journal of this participant had said, as the ledger kept it: to be said again when asked.
+                    CREATE TABLE recovered (
+                        epoch TEXT NOT NULL,
+                        sequence INTEGER NOT NULL,
+                        id TEXT NOT NULL,
+                        exchange TEXT NOT NULL,
+                        routing_key TEXT NOT NULL,
+                        subject TEXT,
+                        time INTEGER NOT NULL,
+                        hash TEXT NOT NULL,
+                        signature TEXT NOT NULL,
+                        body BLOB NOT NULL,
+                        PRIMARY KEY (epoch, sequence)
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE INDEX recovered_subject ON recovered (subject) WHERE subject IS NOT NULL;
+                    """)
+        }
     }
 }

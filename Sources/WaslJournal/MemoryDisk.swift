@@ -3,7 +3,7 @@ package import GRDB
 /// A journal's file and head file in memory, for simulation: it outlives the store that used it, as a disk outlives a process.
 package final class MemoryDisk: HeadRecord {
     let queue: DatabaseQueue
-    private var head: LaneHead?
+    private var head: JournalHead?
 
     package init() throws {
         var configuration = Configuration()
@@ -11,8 +11,8 @@ package final class MemoryDisk: HeadRecord {
         queue = try DatabaseQueue(configuration: configuration)
     }
 
-    func read() -> LaneHead? { head }
-    func write(_ head: LaneHead, synced: Bool) { self.head = head }
+    func read() -> JournalHead? { head }
+    func write(_ head: JournalHead, synced: Bool) { self.head = head }
 
     /// The database as it is now; the head file is kept outside backups.
     package func backUp() throws -> DatabaseQueue {

@@ -8,6 +8,6 @@ extension Ledger {
         _ = try JournalStore(
             path: path, headPath: headPath,
             identity: JournalIdentity(source: Source(role: .ledger, participant: .ledger), key: keys.signing),
-            reopenReason: reason, migrations: LedgerSchema.register)
+            opening: .reopened(reason: reason), migrations: LedgerSchema.register)
     }
 }

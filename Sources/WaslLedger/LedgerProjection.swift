@@ -17,8 +17,18 @@ extension LedgerSteps {
                 .refusedMessage, key: "\(envelope.source.participant) \(envelope.data["digest"]?.string ?? envelope.id)",
                 participant: envelope.source.participant,
                 evidence: ["reason": JSON(envelope.data["reason"]?.string), "by": .string(envelope.source.description)])
+        case .journalOpened: try opened(envelope, transaction)
         default: break
         }
+    }
+
+    /// A new epoch names the end of the one before: what is missing of that end is a gap, and stays one where a disk took it along.
+    private func opened(_ envelope: Envelope, _ transaction: JournalTransaction) throws {
+        guard let previous = envelope.data["previous"]?.string.flatMap({ EpochID($0) }),
+            let end = envelope.data["previoussequence"]?.string.flatMap({ Int64($0) }), (1...LanePosition.sequenceMax).contains(end),
+            envelope.source.role != .ledger
+        else { return }
+        try announce(previous, of: envelope.source, through: end, transaction)
     }
 
     private func submitted(_ envelope: Envelope, _ findings: Findings, _ transaction: JournalTransaction) throws {

@@ -1,5 +1,6 @@
 import Foundation
 package import GRDB
+package import WaslJournal
 package import WaslModel
 
 /// Figures as of one moment, all from one read.
@@ -100,6 +101,22 @@ package enum LedgerQueries {
             "findings": .array(rows.map(findingJSON)),
             "next": rows.count == limit ? JSON(rows.last.map { $0["number"] as Int64 } ?? 0) : .null,
         ]
+    }
+
+    /// All that a participant said, and all that was said to it, in the order of its logging: what its journal is rebuilt from.
+    package static func evidence(_ db: Database, of participant: ParticipantID) throws -> [Evidence] {
+        let rows = try Row.fetchCursor(
+            db,
+            sql: """
+                SELECT v.body, v.signature FROM entry e JOIN evidence v ON v.number = e.number
+                WHERE e.source IN (?1, ?2) OR json_extract(CAST(v.body AS TEXT), '$.recipient') = ?3 ORDER BY e.number
+                """, arguments: ["/houses/\(participant)", "/agencies/\(participant)", participant.text])
+        var evidence: [Evidence] = []
+        while let row = try rows.next() {
+            let body: Data = row[0]
+            evidence.append(try Evidence(body: [UInt8](body), signature: row[1]))
+        }
+        return evidence
     }
 
     /// One request's whole story: what was said of it, by whom, when it was said and when it was logged.

@@ -146,7 +146,6 @@ package struct LedgerSteps: Sendable {
         guard let epoch = data["epoch"]?.string.flatMap({ EpochID($0) }), let head = data["sequence"]?.string.flatMap({ Int64($0) }),
             (0...LanePosition.sequenceMax).contains(head), case let backlog = data["backlog"]?.integer ?? 0, backlog >= 0
         else { return }
-        let now = transaction.now.milliseconds
         try transaction.db.cachedStatement(
             sql: "UPDATE participant SET epoch = ?, backlog = ?, oldest = ?, circuit = ?, version = ? WHERE id = ?"
         ).execute(arguments: [
@@ -157,14 +156,20 @@ package struct LedgerSteps: Sendable {
         let expected = max(0, head - backlog)
         // The ledger's own commands go to others' queues: its lane is not whole here, and nobody could send it again.
         guard envelope.source.role != .ledger else { return }
+        try announce(epoch, of: envelope.source, through: expected, transaction)
+    }
+
+    /// Notes that a lane has come at least so far.
+    func announce(_ epoch: EpochID, of source: Source, through end: Int64, _ transaction: JournalTransaction) throws {
         try transaction.db.cachedStatement(
             sql: """
                 INSERT INTO lane (epoch, source, through, seen, announced, gap_since)
                 VALUES (?1, ?2, 0, 0, ?3, CASE WHEN ?3 > 0 THEN ?4 END)
                 ON CONFLICT DO UPDATE SET announced = max(announced, excluded.announced),
                     gap_since = CASE WHEN excluded.announced > through THEN coalesce(gap_since, excluded.gap_since) ELSE gap_since END
+                    WHERE source = excluded.source
                 """
-        ).execute(arguments: [epoch.text, envelope.source.description, expected, now])
+        ).execute(arguments: [epoch.text, source.description, end, transaction.now.milliseconds])
     }
 
     private func openDetour(_ message: Verified, _ findings: Findings) throws {

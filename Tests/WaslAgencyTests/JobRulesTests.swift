@@ -17,7 +17,7 @@ import WaslModel
         func at(_ seconds: Int?) -> Timestamp? { seconds.map { now.advanced(by: .seconds($0)) } }
         return Job(
             number: 1, subject: TestWorld.uuid(), source: Source("/houses/hydra")!, message: "m", service: ServiceID("tt.bill.pay")!,
-            contract: 1, house: ParticipantID("hydra")!, expiry: at(expiry)!, millimes: nil, sealed: "", state: .calling,
+            contract: 1, house: ParticipantID("hydra")!, accepted: now, expiry: at(expiry)!, millimes: nil, sealed: "", state: .calling,
             attempts: attempts, firstAttempt: at(first), lastAttempt: at(last), isDoubted: doubted, absences: absences, due: now,
             revision: 0)
     }

@@ -16,9 +16,9 @@ import WaslSeal
         path = world.folder + "/journal.sqlite"
     }
 
-    private func open(_ participant: String = "hydra", reopenReason: String? = nil) throws -> JournalStore {
+    private func open(_ participant: String = "hydra", opening: Opening = .usual) throws -> JournalStore {
         try JournalStore(
-            path: path, identity: world.identity(participant), reopenReason: reopenReason, migrations: { _ in })
+            path: path, identity: world.identity(participant), opening: opening, migrations: { _ in })
     }
 
     private func refusal(_ participant: String = "hydra") -> JournalError? {
@@ -127,7 +127,7 @@ import WaslSeal
         #expect(error?.code == .restored)
         #expect(error?.remedy.contains("wasl journal reopen") == true)
 
-        let reopened = try open(reopenReason: "test")
+        let reopened = try open(opening: .reopened(reason: "test"))
         #expect(reopened.head.epoch != lost.epoch)
         let opened = try reopened.read { db in
             try JournalStore.messages(db, where: "number > 0 ORDER BY number DESC LIMIT 1", [])

@@ -1,0 +1,97 @@
+import WaslCatalogue
+package import WaslJournal
+import WaslModel
+
+/// Rebuilds a worker's lost journal from what the ledger kept, before it consumes anything.
+///
+/// The ledger has its own copy of all that the broker took, so what it does not know was never sent. What the worker did and had not said
+/// yet, nobody knows: those requests are doubt, and go the way of their effect class.
+package struct AgencyRebuild {
+    let desk: JobDesk
+    let environment: JournalEnvironment
+
+    package init(desk: JobDesk, environment: JournalEnvironment) {
+        self.desk = desk
+        self.environment = environment
+    }
+
+    /// What the evidence says of one request.
+    private struct Story {
+        var isIntended = false
+        var isDoubted = false
+        var status: OutcomeStatus?
+        var revision: Int64 = 0
+    }
+
+    /// One step: all of it, or nothing.
+    package func run(_ evidence: [Evidence], in transaction: JournalTransaction) throws {
+        let own = desk.agency.id
+        var stories: [RequestID: Story] = [:]
+        for item in evidence where item.envelope.source.participant == own {
+            try transaction.recover(item)
+            guard let subject = item.envelope.subject else { continue }
+            AgencyRebuild.note(item.envelope, in: &stories[subject, default: Story()])
+        }
+        let steps = AgencySteps(agency: own)
+        for item in evidence where item.envelope.type == .requestSubmitted && item.envelope.recipient == own {
+            // The ledger keeps what it verified, but what a worker would have refused was never a job.
+            guard let subject = item.envelope.subject, item.envelope.expiry != nil, item.envelope.contract != nil,
+                item.envelope.data["sealed"]?.string != nil, item.envelope.service?.agency == own,
+                try transaction.recordArrival(of: item.envelope, body: item.body) == .new,
+                var job = try steps.job(from: item.envelope, in: transaction)
+            else { continue }
+            try settle(&job, stories[subject] ?? Story(), steps, transaction)
+        }
+    }
+
+    private static func note(_ envelope: Envelope, in story: inout Story) {
+        switch envelope.type {
+        case .attemptIntended: story.isIntended = true
+        case .outcome:
+            guard let status = envelope.data["status"]?.string.flatMap(OutcomeStatus.init(rawValue:)),
+                let revision = envelope.data["revision"]?.integer
+            else { return }
+            if status == .inDoubt { story.isDoubted = true }
+            if story.status?.isTerminal != true, status.isTerminal || revision > story.revision { story.status = status }
+            story.revision = max(story.revision, revision)
+        default: return
+        }
+    }
+
+    private func settle(
+        _ job: inout Job, _ story: Story, _ steps: AgencySteps, _ transaction: JournalTransaction
+    ) throws {
+        job.revision = story.revision
+        if story.status?.isTerminal == true {
+            job.state = .done
+            return try steps.keep(job, isTakenSaid: true, in: transaction)
+        }
+        if story.status == .parked {
+            job.state = .parked
+            return try steps.keep(job, isTakenSaid: true, reason: "parked before the journal was lost", in: transaction)
+        }
+        switch desk.catalogue.service(job.service, version: job.contract)?.effect {
+        case .read: break
+        case .idempotent:
+            // The first attempt may have been as early as the order itself.
+            (job.isDoubted, job.attempts) = (true, 1)
+            (job.firstAttempt, job.lastAttempt) = (job.accepted, transaction.now)
+        case .queryable:
+            (job.isDoubted, job.attempts, job.state) = (true, 1, .looking)
+            (job.firstAttempt, job.lastAttempt) = (job.accepted, transaction.now)
+        case .neither where !story.isIntended:
+            // An intention is with the broker before the first byte of a call: none, so no call.
+            break
+        case .neither, nil:
+            job.state = .calling
+            (job.isDoubted, job.attempts) = (true, 1)
+            try steps.keep(job, isTakenSaid: true, in: transaction)
+            let conclusion = Conclusion(
+                job, decision: .park(reason: "the worker's journal was lost after this call was intended"))
+            _ = try steps.conclude(
+                conclusion, outcome: try desk.outcome(of: conclusion, environment), in: transaction)
+            return
+        }
+        try steps.keep(job, isTakenSaid: story.isIntended || story.isDoubted, in: transaction)
+    }
+}

@@ -1,0 +1,33 @@
+import GRDB
+package import WaslJournal
+import WaslModel
+import WaslSeal
+
+import struct Foundation.Data
+
+/// Rebuilds a house's lost journal from what the ledger kept: the requests that left the house, and what became of them.
+///
+/// What the house had accepted and not published is not in there: the citizen's receipt is its only trace.
+package struct HouseRebuild {
+    let steps: HouseSteps
+
+    package init(steps: HouseSteps) { self.steps = steps }
+
+    /// One step: all of it, or nothing.
+    package func run(_ evidence: [Evidence], in transaction: JournalTransaction) throws {
+        for item in evidence where item.envelope.source.participant == steps.house {
+            try transaction.recover(item)
+            if item.envelope.type == .requestSubmitted { try steps.restore(item, in: transaction) }
+        }
+        let outcomes = evidence.filter { $0.envelope.recipient == steps.house && $0.envelope.source.role == .agency }
+        try steps.record(
+            outcomes.map { item in
+                CheckedDelivery.accepted(
+                    item.envelope,
+                    Delivery(
+                        tag: DeliveryTag(generation: 0, number: 0), queue: "", exchange: Exchange.outcomes.rawValue, routingKey: "",
+                        isRedelivered: true, messageID: item.envelope.id, contentType: Envelope.contentType,
+                        signature: item.signature, body: item.body))
+            }, in: transaction)
+    }
+}

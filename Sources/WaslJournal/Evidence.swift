@@ -1,0 +1,87 @@
+import Foundation
+import GRDB
+public import WaslModel
+import WaslSeal
+
+/// A message as the ledger kept it: exact bytes and signature. From these a lost journal is rebuilt.
+public struct Evidence: Sendable, Hashable {
+    public let envelope: Envelope
+    public let body: [UInt8]
+    public let signature: String
+
+    /// - Throws: ``EnvelopeError``
+    public init(body: [UInt8], signature: String) throws(EnvelopeError) {
+        envelope = try Envelope(parsing: body)
+        self.body = body
+        self.signature = signature
+    }
+}
+
+/// Evidence as a file: one JSON object a line with `body` and `signature`, and a last line that counts them, so that a torn file is
+/// known for one.
+public enum EvidenceFile {
+    public static func text(_ evidence: [Evidence]) -> String {
+        evidence.map { line in
+            JSON.object(["body": .string(String(decoding: line.body, as: UTF8.self)), "signature": .string(line.signature)]).text + "\n"
+        }.joined() + JSON.object(["messages": JSON(evidence.count)]).text + "\n"
+    }
+
+    /// Every message, its signature verified.
+    ///
+    /// - Throws: ``JournalError`` naming the line.
+    public static func read(_ bytes: [UInt8], verify: (Evidence) throws -> Void) throws -> [Evidence] {
+        func error(_ line: Int, _ reason: String) -> JournalError {
+            JournalError(
+                .damaged, "evidence line \(line): \(reason)", remedy: "Export it again with `wasl ledger evidence`; nothing was changed")
+        }
+        var evidence: [Evidence] = []
+        var isWhole = false
+        for (index, line) in bytes.split(separator: 0x0A).enumerated() {
+            guard !isWhole else { throw error(index + 1, "something follows the count") }
+            guard let json = try? JSON.parse(Array(line)) else { throw error(index + 1, "not a JSON object") }
+            if let count = json["messages"]?.integer {
+                guard count == evidence.count else { throw error(index + 1, "counts \(count) messages, found \(evidence.count)") }
+                isWhole = true
+                continue
+            }
+            guard let body = json["body"]?.string, let signature = json["signature"]?.string else {
+                throw error(index + 1, "expected `body` and `signature`")
+            }
+            do {
+                let item = try Evidence(body: Array(body.utf8), signature: signature)
+                try verify(item)
+                evidence.append(item)
+            } catch let reason { throw error(index + 1, "\(reason)") }
+        }
+        guard isWhole else { throw error(evidence.count + 1, "the file ends before its count: it is torn") }
+        return evidence
+    }
+
+    /// The end of a participant's last lane, as far as the evidence goes.
+    public static func lastHead(of participant: ParticipantID, in evidence: [Evidence]) -> LaneHead? {
+        let own = evidence.filter { $0.envelope.source.participant == participant && $0.envelope.lane != nil }
+        guard let epoch = own.max(by: { ($0.envelope.time, $0.body.count) < ($1.envelope.time, $1.body.count) })?.envelope.lane?.epoch,
+            let last = own.filter({ $0.envelope.lane?.epoch == epoch }).max(by: {
+                ($0.envelope.lane?.sequence ?? 0) < ($1.envelope.lane?.sequence ?? 0)
+            })
+        else { return nil }
+        return LaneHead(epoch: epoch, sequence: last.envelope.lane?.sequence ?? 0, hash: digestText(last.body))
+    }
+}
+
+extension JournalTransaction {
+    /// Keeps what an earlier, lost journal of this participant had said, to be said again when the ledger asks.
+    public func recover(_ evidence: Evidence) throws {
+        let envelope = evidence.envelope
+        guard let lane = envelope.lane, let route = Route(envelope) else { return }
+        try db.cachedStatement(
+            sql: """
+                INSERT INTO recovered (epoch, sequence, id, exchange, routing_key, subject, time, hash, signature, body)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+                """
+        ).execute(arguments: [
+            lane.epoch.text, lane.sequence, envelope.id, route.exchange.rawValue, route.key, envelope.subject?.text,
+            envelope.time.milliseconds, digestText(evidence.body), evidence.signature, Data(evidence.body),
+        ])
+    }
+}
