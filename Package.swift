@@ -72,11 +72,18 @@ let package = Package(
         .target(
             name: "WaslSimulation", dependencies: ["WaslModel", "WaslJournal", hummingbird],
             swiftSettings: strict),
+        .target(
+            name: "WaslWorld",
+            dependencies: [
+                "WaslModel", "WaslSeal", "WaslCatalogue", "WaslJournal", "WaslHouse", "WaslAgency", "WaslLedger",
+                "WaslSimulation", crypto, grdb,
+            ],
+            swiftSettings: strict),
         .executableTarget(
             name: "wasl",
             dependencies: [
                 "WaslModel", "WaslSeal", "WaslCatalogue", "WaslJournal", "WaslBroker", "WaslHouse", "WaslAgency",
-                "WaslLedger", "WaslWeb", "WaslSimulation", arguments, httpClient, hummingbird, logging,
+                "WaslLedger", "WaslWeb", "WaslSimulation", "WaslWorld", arguments, httpClient, hummingbird, logging,
             ],
             swiftSettings: strict),
         .target(
@@ -104,6 +111,8 @@ let package = Package(
         .testTarget(
             name: "WaslLedgerTests", dependencies: ["WaslLedger", "WaslSimulation", "TestSupport", grdb],
             swiftSettings: strict),
+        .testTarget(
+            name: "WaslWorldTests", dependencies: ["WaslWorld", "WaslSimulation", "TestSupport"], swiftSettings: strict),
         .testTarget(
             name: "RoadTests",
             dependencies: [

@@ -9,6 +9,11 @@ package struct AgencyIntake: Sendable {
     package struct Prepared: Sendable {
         package let checked: [CheckedDelivery]
         package let fields: [RequestID: JSONObject]
+
+        package init(checked: [CheckedDelivery], fields: [RequestID: JSONObject]) {
+            self.checked = checked
+            self.fields = fields
+        }
     }
 
     let steps: AgencySteps

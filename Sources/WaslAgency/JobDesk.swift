@@ -9,8 +9,15 @@ package struct JobDesk: Sendable {
     let catalogue: Catalogue
     let openingKeys: [OpeningKey]
     let registry: RegistryHolder
+    /// A known bug, for a simulation that shows that its checkers see it.
+    let planted: PlantedRule?
 
-    package init(agency: Agency, catalogue: Catalogue, openingKeys: [OpeningKey], registry: RegistryHolder) {
+    package enum PlantedRule: Sendable { case neitherIsRepeated, settleTimeIgnored }
+
+    package init(
+        agency: Agency, catalogue: Catalogue, openingKeys: [OpeningKey], registry: RegistryHolder, planted: PlantedRule? = nil
+    ) {
+        self.planted = planted
         self.agency = agency
         self.catalogue = catalogue
         self.openingKeys = openingKeys
@@ -18,7 +25,9 @@ package struct JobDesk: Sendable {
     }
 
     func rules(_ service: Service, _ jitter: Double) -> JobRules {
-        JobRules(effect: service.effect, retention: agency.retention, settle: agency.settle, jitter: jitter)
+        JobRules(
+            effect: planted == .neitherIsRepeated && service.effect == .neither ? .idempotent : service.effect,
+            retention: agency.retention, settle: planted == .settleTimeIgnored ? .zero : agency.settle, jitter: jitter)
     }
 
     /// What the translations see: the order's fields, and our reference, which is the same for every attempt.

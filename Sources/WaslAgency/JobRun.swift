@@ -64,6 +64,10 @@ package struct JobRun: Sendable {
         service = desk.catalogue.service(job.service, version: job.contract)
     }
 
+    package var isLookup: Bool { phase == .lookup }
+    /// The call, once it is translated.
+    package var heldCall: AgencyCall? { call }
+
     package mutating func start(at now: Timestamp) -> Action {
         guard job.state == .ready || job.state == .looking else { return .nothing }
         guard let service else { return giveUp(.failed, "unknown-service") }

@@ -7,7 +7,7 @@ import struct Foundation.Data
 
 /// An order that passed every check and is sealed: ready for its commit.
 package struct PreparedOrder: Sendable {
-    let id: RequestID
+    package let id: RequestID
     let messageID: String
     let time: Timestamp
     let service: ServiceID

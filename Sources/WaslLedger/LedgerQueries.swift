@@ -119,6 +119,18 @@ package enum LedgerQueries {
         return evidence
     }
 
+    /// What the ledger still waits for: requests without an end, outcomes not delivered, gaps that may still close. At most a few.
+    package static func unrest(_ db: Database) throws -> [String] {
+        try String.fetchAll(
+            db,
+            sql: """
+                SELECT 'request ' || subject || ' is ' || coalesce(status, 'sent') || CASE WHEN is_terminal THEN ', not delivered' ELSE '' END
+                    FROM request WHERE is_terminal = 0 AND coalesce(status, '') <> 'parked' OR is_terminal = 1 AND delivered IS NULL
+                UNION ALL SELECT 'lane ' || source || ' has a gap after ' || through FROM lane WHERE gap_since IS NOT NULL AND asks < 8
+                LIMIT 5
+                """)
+    }
+
     /// One request's whole story: what was said of it, by whom, when it was said and when it was logged.
     package static func story(_ db: Database, _ subject: String) throws -> JSON? {
         let request = try Row.fetchOne(db, sql: "SELECT * FROM request WHERE subject = ?", arguments: [subject])

@@ -13,8 +13,11 @@ private let arrows: [String: Set<String>] = [
     "WaslHouse": ["WaslModel", "JSONSchema", "WaslSeal", "WaslCatalogue", "WaslJournal", "WaslWeb"],
     "WaslAgency": ["WaslModel", "JSONSchema", "WaslSeal", "WaslCatalogue", "WaslJournal", "WaslWeb"],
     "WaslLedger": ["WaslModel", "WaslSeal", "WaslCatalogue", "WaslJournal", "WaslWeb"],
-    // Simulated agencies share no code with the catalogue or its translations.
+    // Simulated agencies share no code with the catalogue or its translations, and checkers none with the roles.
     "WaslSimulation": ["WaslModel", "WaslJournal"],
+    "WaslWorld": [
+        "WaslModel", "WaslSeal", "WaslCatalogue", "WaslJournal", "WaslHouse", "WaslAgency", "WaslLedger", "WaslSimulation",
+    ],
 ]
 
 private let project = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()

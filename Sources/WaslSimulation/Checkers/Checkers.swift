@@ -1,0 +1,43 @@
+import WaslModel
+
+/// One invariant: it observes a run from outside, and says in the end what was not as promised.
+protocol Checker {
+    mutating func observe(_ observation: Observation)
+    func conclude(_ word: FinalWord, _ report: (_ subject: String?, _ reason: String) -> Void)
+}
+
+/// All invariants side by side.
+public struct Checkers {
+    private var checkers: [(name: String, checker: any Checker)]
+
+    /// - Parameter reads: the services that change nothing at the agency.
+    public init(reads: Set<String>) {
+        checkers = [
+            ("every receipt ends", ReceiptsEnd()),
+            ("at most one effect", OneEffect()),
+            ("outcomes say what was done", OutcomesMatch(reads: reads)),
+            ("lanes are gapless and never fork", LanesHold()),
+            ("terminal states never change", TerminalStays()),
+            ("receipts say what was sent", ReceiptsHold()),
+            ("nothing forged is done", NothingForged()),
+            ("no citizen's data in sight", NothingReadable()),
+            ("no acknowledgement before its commit", AcknowledgedIsKept()),
+            ("house and ledger agree", WordsAgree()),
+            ("nobody waits for another's trouble", NobodyWaits()),
+        ]
+    }
+
+    public static var names: [String] { Checkers(reads: []).checkers.map(\.name) }
+
+    public mutating func observe(_ observation: Observation) {
+        for index in checkers.indices { checkers[index].checker.observe(observation) }
+    }
+
+    public func conclude(_ word: FinalWord) -> [Violation] {
+        var violations: [Violation] = []
+        for (name, checker) in checkers {
+            checker.conclude(word) { violations.append(Violation(invariant: name, subject: $0, reason: $1)) }
+        }
+        return violations
+    }
+}

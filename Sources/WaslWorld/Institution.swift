@@ -1,0 +1,124 @@
+import WaslAgency
+import WaslModel
+
+/// An agency as the world's oracle: what it did is what happened. Shares no rule with the worker that calls it.
+final class Institution {
+    struct Effect {
+        let at: Timestamp
+        let receipt: String
+        let millimes: Int64?
+    }
+
+    private unowned let world: World
+    let id: String
+    private let timeout: Int64
+    /// How long it remembers an operation's key, and how long an effect may stay hidden from a question.
+    private let retention: Int64
+    private let settle: Int64
+    private(set) var effects: [String: [Effect]] = [:]
+    private var darkUntil: Int64 = 0
+    private var counter = 0
+
+    init(_ world: World, id: String, timeout: Duration, retention: Duration, settle: Duration) {
+        self.world = world
+        self.id = id
+        self.timeout = timeout.milliseconds
+        self.retention = retention.milliseconds
+        self.settle = settle.milliseconds
+    }
+
+    func goDark(for milliseconds: Int64) { darkUntil = max(darkUntil, world.agenda.now + milliseconds) }
+    func light() { darkUntil = 0 }
+
+    /// Answers a call after its latency.
+    ///
+    /// - Parameter answer: gets what came back over the network; the body is what the translation of the agency's answer yields.
+    func call(_ body: JSON, answer: @escaping (Transport) -> Void) {
+        let agenda = world.agenda
+        let latency = world.random.number(15...400)
+        let reference = body["reference"]?.string ?? ""
+        let phase = body["phase"]?.string ?? ""
+        func later(_ milliseconds: Int64, _ transport: Transport) { agenda.after(milliseconds) { answer(transport) } }
+        if agenda.now < darkUntil {
+            return world.random.happens(0.5)
+                ? later(latency, .notSent("no route")) : later(timeout, .unknown("timed out"))
+        }
+        if world.strikes(.refusedConnection, 0.01, about: reference) { return later(latency, .notSent("connection refused")) }
+        if world.strikes(.maintenance, 0.01, about: reference) {
+            return later(latency, .translated(["result": "definite-no", "after": .integer(world.random.number(1...120))]))
+        }
+        if world.strikes(.errorBeforeActing, 0.015, about: reference) {
+            return later(latency, .translated(["result": "doubt", "why": "status 500"]))
+        }
+        if phase == "lookup" { return later(latency, lookUp(reference)) }
+        perform(body, reference, latency, later)
+    }
+
+    private func lookUp(_ reference: String) -> Transport {
+        guard let effect = effects[reference]?.first else { return .translated(["result": "absent"]) }
+        return .translated(["result": "completed", "fields": ["receipt_number": .string(effect.receipt)]])
+    }
+
+    private func perform(_ body: JSON, _ reference: String, _ latency: Int64, _ later: (Int64, Transport) -> Void) {
+        let service = body["service"]?.string ?? ""
+        let fields = body["fields"] ?? [:]
+        if service.hasSuffix(".view") {
+            return later(
+                latency,
+                .translated([
+                    "result": "completed", "fields": ["amount": 41_500, "due_date": "2026-12-12", "status": "due"],
+                ]))
+        }
+        // By the order, so that every repetition gets the same no.
+        if (fields["amount"]?.integer ?? 0) % 33 == 0 {
+            return later(
+                latency,
+                .translated(["result": "refused", "reason": ["code": "amount-refused", "ar": "لا", "fr": "non", "en": "no"]]))
+        }
+        if let known = remembered(service, reference) { return later(latency, completed(known)) }
+        if world.strikes(.actedLate, 0.01, about: reference) {
+            // The call is given up, and acted upon all the same, within the time that the agency's contract names.
+            let delay = timeout + world.random.number(0...max(0, settle - 50))
+            world.agenda.after(delay) { [self] in
+                if remembered(service, reference) == nil { _ = act(reference, fields) }
+            }
+            return later(timeout, .unknown("timed out"))
+        }
+        let receipt = act(reference, fields)
+        if world.strikes(.actedThenTimedOut, 0.015, about: reference) { return later(timeout, .unknown("timed out")) }
+        if world.strikes(.lostConnection, 0.015, about: reference) { return later(latency, .unknown("connection lost")) }
+        if world.strikes(.errorAfterActing, 0.015, about: reference) {
+            return later(latency, .translated(["result": "doubt", "why": "status 500"]))
+        }
+        if world.strikes(.malformedAnswer, 0.01, about: reference) {
+            return later(latency, .translated(["result": "completed", "fields": ["nonsense": true]]))
+        }
+        later(latency, completed(receipt))
+    }
+
+    /// The receipt of an operation whose key this agency still knows; others remember no keys.
+    private func remembered(_ service: String, _ reference: String) -> String? {
+        guard service == "sonede.bill.pay", let known = effects[reference]?.last, world.agenda.now - known.at.milliseconds < retention
+        else { return nil }
+        return known.receipt
+    }
+
+    private func completed(_ receipt: String) -> Transport {
+        .translated(["result": "completed", "fields": ["receipt_number": .string(receipt)]])
+    }
+
+    private func act(_ reference: String, _ fields: JSON) -> String {
+        counter += 1
+        let receipt = "\(id.uppercased())-\(counter)"
+        let millimes = fields["amount"]?.integer
+        effects[reference, default: []].append(Effect(at: world.agenda.time, receipt: receipt, millimes: millimes))
+        world.observe(.effect(at: world.agenda.time, agency: id, reference: reference, millimes: millimes))
+        world.trace(reference, id, "acts: receipt \(receipt)")
+        return receipt
+    }
+}
+
+extension Transport {
+    /// An answer whose translation is this.
+    static func translated(_ json: JSON) -> Transport { .answered(status: 200, headers: [:], body: json) }
+}

@@ -1,0 +1,457 @@
+import Crypto
+import WaslCatalogue
+import WaslJournal
+import WaslLedger
+import WaslModel
+import WaslSeal
+import WaslSimulation
+
+/// A whole world in one thread: houses, workers, the ledger, the broker, agencies, clocks and an adversary, driven by one seed.
+final class World {
+    /// What a citizen says; no checker may ever find it in sight.
+    static let mark = "ZZ-CITIZEN-ZZ"
+    static let start = Timestamp("2026-03-02T06:00:00Z")!
+
+    let options: WorldOptions
+    let catalogue: Catalogue
+    let agenda: Agenda
+    var random: SeededRandom
+    private(set) var broker: WorldBroker!
+    private(set) var houses: [WorldHouse] = []
+    private(set) var workers: [WorldWorker] = []
+    private(set) var ledger: WorldLedger!
+    private(set) var institutions: [Institution] = []
+    let span: Int64
+    let presenceInterval: Int64
+    let sweepInterval: Int64
+    let ledgerTimes: LedgerTimes
+
+    private var checkers: Checkers
+    private var shownKeys: [String: String] = [:]
+    private(set) var ordered = 0
+    private(set) var faults: [Fault: Int] = [:]
+    private(set) var recognisedCount = 0
+    private(set) var rebuiltCount = 0
+    private(set) var story: [String] = []
+    private var isHealed = false
+    private var digest = SHA256()
+    private var registryVersion: Int64 = 1
+    private var participants: [Registry.Participant] = []
+    private let reads: Set<String>
+
+    init(_ options: WorldOptions, catalogue: Catalogue) throws {
+        self.options = options
+        self.catalogue = catalogue
+        var random = SeededRandom(seed: options.seed)
+        agenda = Agenda(start: World.start)
+        let span = options.span?.milliseconds ?? random.spread(7_200_000...864_000_000)
+        self.span = span
+        self.random = random
+        let presenceInterval = min(max(span / 120, 60_000), 3_600_000)
+        self.presenceInterval = presenceInterval
+        sweepInterval = presenceInterval / 4
+        var times = LedgerTimes()
+        times.silent = .milliseconds(4 * presenceInterval)
+        ledgerTimes = times
+        reads = Set(catalogue.all.filter { $0.effect == .read }.map(\.id.text))
+        checkers = Checkers(reads: reads)
+        broker = WorldBroker(self)
+        try populate()
+    }
+
+    var processes: [WorldProcess] { houses as [WorldProcess] + workers as [WorldProcess] + [ledger] }
+
+    // MARK: Who takes part
+
+    private func populate() throws {
+        let suite: KeySuite = options.realCryptography ? .curves : .keyedHash
+        var keys: [ParticipantID: KeyFile] = [:]
+        func makeKeys() throws -> KeyFile {
+            KeyFile(
+                signing: try SigningKey(seed: random.bytes(32), suite: suite),
+                opening: [try OpeningKey(seed: random.bytes(32), suite: suite)])
+        }
+        let houseIDs = (1...options.houses).map { ParticipantID("house-\($0)")! }
+        let agencies = catalogue.agencies.values.sorted { $0.id < $1.id }
+        let services = Dictionary(uniqueKeysWithValues: Set(catalogue.all.map(\.id)).map { ($0, "simulated") })
+        func add(_ id: ParticipantID, _ role: Role) throws {
+            let own = try makeKeys()
+            keys[id] = own
+            participants.append(
+                Registry.Participant(
+                    id: id, role: role, names: LocalizedText(ar: id.text, fr: id.text, en: id.text),
+                    keys: registryKeys(own, from: agenda.time), services: role == .house ? services : [:]))
+        }
+        for id in houseIDs { try add(id, .house) }
+        for agency in agencies { try add(agency.id, .agency) }
+        try add(.ledger, .ledger)
+        let registry = try makeRegistry()
+        for participant in participants {
+            let id = participant.id
+            guard let own = keys[id] else { continue }
+            switch participant.role {
+            case .house: houses.append(try WorldHouse(self, id: id, role: .house, keys: own, registry: registry))
+            case .ledger: ledger = try WorldLedger(self, id: id, role: .ledger, keys: own, registry: registry)
+            case .agency:
+                guard let agency = catalogue.agencies[id] else { continue }
+                let institution = Institution(
+                    self, id: id.text, timeout: agency.timeout, retention: agency.retention, settle: agency.settle)
+                institutions.append(institution)
+                workers.append(
+                    try WorldWorker(self, agency: agency, institution: institution, keys: own, registry: registry))
+            }
+        }
+        for process in processes { for queue in process.queues { broker.declare(queue) } }
+    }
+
+    /// Two days of overlap on either side, so that a clock that is a day wrong signs with a key that is valid.
+    private func registryKeys(_ own: KeyFile, from: Timestamp) -> [Registry.Key] {
+        let slack = from.advanced(by: .seconds(-2 * 86_400))
+        return [
+            Registry.Key(jwk: own.signing.jwk, use: .signing, from: slack),
+            Registry.Key(jwk: own.opening[0].jwk, use: .sealing, from: slack),
+        ]
+    }
+
+    private func makeRegistry() throws -> Registry {
+        try Registry(
+            version: registryVersion, issued: agenda.time, expires: agenda.time.advanced(by: .seconds(400 * 86_400)),
+            participants: participants)
+    }
+
+    // MARK: A run
+
+    /// Orders and faults over the span, then everything is put right, then as long as it takes.
+    func run() throws -> WorldReport {
+        for process in processes { process.start() }
+        scheduleOrders()
+        scheduleFaults()
+        agenda.run(until: World.start.milliseconds + span)
+        heal()
+        let end = agenda.now + 12 * 86_400_000
+        while agenda.now < end, !isQuiet { agenda.run(until: agenda.now + 60_000) }
+        let isSettled = isQuiet
+        var word = try ledger.word()
+        for house in houses { for (request, state) in try house.states() { word.houses[request] = state } }
+        var violations = checkers.conclude(word)
+        if !isSettled {
+            violations.append(Violation(invariant: "every receipt ends", subject: nil, reason: "not at rest twelve days after the last fault: \(restless)"))
+        }
+        return WorldReport(
+            seed: options.seed, requests: ordered, effects: institutions.reduce(0) { $0 + $1.effects.count }, faults: faults,
+            violations: violations, digest: Base64URL.encode(Array(digest.finalize())), simulated: .milliseconds(agenda.now - World.start.milliseconds),
+            recognised: recognisedCount, rebuilt: rebuiltCount, parked: word.ledger.values.count { $0 == "parked" },
+            findings: word.findings.count, story: story)
+    }
+
+    private func scheduleOrders() {
+        let traffic = SimulatedTraffic(seed: options.seed, noteLength: 24)
+        for index in 0..<options.requests {
+            agenda.after(random.number(60_000...max(60_001, span))) { [self] in
+                guard case .object(var order) = traffic.order(index), case .object(var fields)? = order["fields"] else { return }
+                fields["note"] = .string("\(World.mark) \(index)")
+                order["fields"] = .object(fields)
+                houses[Int(random.number(0...Int64(houses.count - 1)))].serve(.object(order), key: "key-\(index)")
+            }
+        }
+        ordered = options.requests
+    }
+
+    private var isQuiet: Bool {
+        guard shownKeys.count == ordered, broker.isEmpty, processes.allSatisfy({ $0.isUp && $0.isConnected && $0.backlog == 0 }) else {
+            return false
+        }
+        return (try? ledger.read { try LedgerQueries.unrest($0) })?.isEmpty == true
+    }
+
+    /// Why the world is not at rest, for whoever reads a failure.
+    private var restless: String {
+        var reasons: [String] = []
+        if shownKeys.count < ordered { reasons.append("\(ordered - shownKeys.count) citizens wait for a receipt") }
+        if !broker.isEmpty { reasons.append("the broker holds messages") }
+        for process in processes where !process.isUp || !process.isConnected || process.backlog > 0 {
+            reasons.append("\(process.id): up \(process.isUp), connected \(process.isConnected), backlog \(process.backlog)")
+        }
+        reasons += (try? ledger.read { try LedgerQueries.unrest($0) }) ?? []
+        return reasons.joined(separator: "; ")
+    }
+
+    private func heal() {
+        isHealed = true
+        for process in processes {
+            process.isCut = false
+            process.clock.skew = 0
+            try? process.disk.setFull(false)
+        }
+        for institution in institutions { institution.light() }
+        for process in processes {
+            if process.isUp { process.connectSoon() } else { process.start() }
+        }
+    }
+
+    // MARK: Faults
+
+    var crashPerEvent: Double { 0.0003 }
+
+    /// Rolls the dice for a fault, and counts it.
+    func strikes(_ fault: Fault, _ probability: Double, about: String) -> Bool {
+        guard !isHealed, !options.without.contains(fault), random.happens(probability * options.faultRate) else { return false }
+        count(fault, about)
+        // What is wrong with one message may delay it: the parties are not undisturbed.
+        observe(.disturbed(at: agenda.time, until: agenda.time.advanced(by: .seconds(120)), participant: fault == .crash ? about : nil))
+        return true
+    }
+
+    private func count(_ fault: Fault, _ about: String) {
+        faults[fault, default: 0] += 1
+        trace(about, "fault", fault.rawValue)
+    }
+
+    func disturb(until milliseconds: Int64, _ participant: ParticipantID?) {
+        observe(
+            .disturbed(at: agenda.time, until: agenda.time.advanced(by: .milliseconds(milliseconds)), participant: participant?.text))
+    }
+
+    /// So many of a fault over the span, at times that the seed chooses.
+    private func schedule(_ fault: Fault, _ expected: Double, _ action: @escaping () -> Bool) {
+        guard !options.without.contains(fault) else { return }
+        let mean = expected * options.faultRate
+        let count = Int64(mean) + (random.happens(mean - Double(Int64(mean))) ? 1 : 0)
+        guard count > 0 else { return }
+        for _ in 0..<count {
+            agenda.after(random.number(120_000...max(120_001, span))) { [self] in if action() { self.count(fault, "") } }
+        }
+    }
+
+    private func anyone() -> WorldProcess { processes[Int(random.number(0...Int64(processes.count - 1)))] }
+
+    private func scheduleFaults() {
+        let scale = max(1, Double(options.requests) / 200)
+        schedule(.crash, 3 * scale) { [self] in
+            let process = anyone()
+            let pause = random.spread(500...Double(max(600_000, span / 4)))
+            disturb(until: pause + 120_000, process.id)
+            process.crash(restartAfter: pause)
+            return true
+        }
+        schedule(.brokerRestart, 0.7 * scale) { [self] in
+            broker.restart(downFor: random.spread(2_000...1_800_000))
+            return true
+        }
+        schedule(.partition, 1.2 * scale) { [self] in
+            let process = anyone()
+            let pause = random.spread(5_000...Double(max(600_000, span / 3)))
+            disturb(until: pause + 120_000, process.id)
+            process.isCut = true
+            process.linkLost("cut")
+            agenda.after(pause) {
+                process.isCut = false
+                process.connectSoon()
+            }
+            return true
+        }
+        schedule(.diskFull, 0.5 * scale) { [self] in
+            let process = anyone()
+            let pause = random.spread(5_000...3_600_000)
+            disturb(until: pause + 120_000, process.id)
+            guard (try? process.disk.setFull(true)) != nil else { return false }
+            agenda.after(pause) { try? process.disk.setFull(false) }
+            return true
+        }
+        schedule(.clockJump, 0.5 * scale) { [self] in
+            let process = anyone()
+            let pause = random.spread(60_000...Double(max(600_000, span / 2)))
+            disturb(until: pause + 86_500_000, nil)
+            process.clock.skew = random.number(-86_400_000...86_400_000)
+            agenda.after(pause) { process.clock.skew = 0 }
+            return true
+        }
+        schedule(.agencyDark, 0.7 * scale) { [self] in
+            let institution = institutions[Int(random.number(0...Int64(institutions.count - 1)))]
+            let pause = random.spread(20_000...604_800_000)
+            disturb(until: pause + 300_000, ParticipantID(institution.id))
+            institution.goDark(for: pause)
+            return true
+        }
+        schedule(.replayed, 2 * scale) { [self] in broker.replay() }
+        schedule(.tampered, 3 * scale) { [self] in random.happens(0.5) ? broker.tamper() : forge() }
+        schedule(.conflicting, 0.2 * scale) { [self] in
+            broker.contradict { [self] envelope in
+                guard let house = houses.first(where: { $0.id == envelope.source.participant }) else { return nil }
+                let body = envelope.encoded()
+                return (try? DetachedSignature.sign(body, as: .message, with: house.keys.signing)).map { (body, $0) }
+            }
+        }
+        schedule(.keyRotation, 0.4) { [self] in rotate(anyone()) }
+        schedule(.restoredBackup, 0.3) { [self] in restoreLater(anyone()) }
+        schedule(.lostDisk, 0.2) { [self] in
+            let process = anyone()
+            guard process !== ledger, !process.isHeld else { return false }
+            lose(process, reason: "the disk died") {}
+            return true
+        }
+    }
+
+    // MARK: Keys
+
+    private func rotate(_ process: WorldProcess) -> Bool {
+        guard process.isUp else { return false }
+        let suite: KeySuite = options.realCryptography ? .curves : .keyedHash
+        guard let signing = try? SigningKey(seed: random.bytes(32), suite: suite),
+            let opening = try? OpeningKey(seed: random.bytes(32), suite: suite),
+            let index = participants.firstIndex(where: { $0.id == process.id })
+        else { return false }
+        let fresh = KeyFile(signing: signing, opening: [opening] + process.keys.opening)
+        let old = participants[index]
+        participants[index] = Registry.Participant(
+            id: old.id, role: old.role, names: old.names, keys: old.keys + registryKeys(fresh, from: agenda.time), services: old.services)
+        registryVersion += 1
+        guard let registry = try? makeRegistry() else { return false }
+        disturb(until: 7_200_000, nil)
+        // Everybody hears of it in their own time; the owner speaks with the new key when it starts again.
+        for other in processes {
+            agenda.after(random.number(1_000...3_600_000)) { try? other.registry.replace(with: registry) }
+        }
+        agenda.after(random.number(1_000...3_600_000)) {
+            process.keys = fresh
+            process.crash(restartAfter: 1_000)
+        }
+        return true
+    }
+
+    // MARK: Disks
+
+    private func restoreLater(_ process: WorldProcess) -> Bool {
+        guard process.isUp, !process.isHeld, let backup = try? process.disk.backUp() else { return false }
+        agenda.after(random.spread(60_000...Double(max(600_000, span / 2)))) { [self] in
+            guard !process.isHeld, !isHealed else { return }
+            process.die()
+            guard (try? process.disk.restore(backup)) != nil else { return }
+            observe(.diskLost(at: agenda.time, participant: process.id.text))
+            disturb(until: 864_000_000, nil)
+            trace(nil, process.id.text, "an old backup is put back")
+            process.start()
+        }
+        return true
+    }
+
+    /// A journal that was put back from a backup refused to start: the operator's turn.
+    func recognised(_ process: WorldProcess, _ error: JournalError) {
+        recognisedCount += 1
+        trace(nil, process.id.text, "refuses to start: \(error.reason)")
+        process.isHeld = true
+        if process === ledger || options.bug == .backupReopened {
+            agenda.after(600_000) { [self] in
+                process.isHeld = false
+                try? process.reopen(reason: "a backup was put back")
+                trace(nil, process.id.text, "goes on in a new epoch")
+                process.start()
+            }
+        } else {
+            lose(process, reason: "a backup was put back") {}
+        }
+    }
+
+    /// The operator rebuilds a lost journal once the ledger has everything that the participant ever said.
+    private func lose(_ process: WorldProcess, reason: String, _ then: @escaping () -> Void) {
+        observe(.diskLost(at: agenda.time, participant: process.id.text))
+        disturb(until: 864_000_000, nil)
+        trace(nil, process.id.text, "lost its journal: \(reason)")
+        process.die()
+        process.isHeld = true
+        rebuildWhenPossible(process, reason)
+    }
+
+    private func rebuildWhenPossible(_ process: WorldProcess, _ reason: String) {
+        agenda.after(600_000) { [self] in
+            guard ledger.isUp, ledger.isConnected, broker.isLedgerCaughtUp else { return rebuildWhenPossible(process, reason) }
+            do {
+                let evidence = try ledger.evidence(of: process.id)
+                let previous = EvidenceFile.lastHead(of: process.id, in: evidence)
+                switch process {
+                case let house as WorldHouse: try house.rebuild(from: evidence, previous: previous, reason: reason)
+                case let worker as WorldWorker: try worker.rebuild(from: evidence, previous: previous, reason: reason)
+                default: break
+                }
+                rebuiltCount += 1
+                trace(nil, process.id.text, "is rebuilt from \(evidence.count) messages")
+                process.isHeld = false
+                process.start()
+            } catch {
+                story.append("REBUILD FAILED: \(error)")
+                rebuildWhenPossible(process, reason)
+            }
+        }
+    }
+
+    // MARK: An adversary
+
+    /// A request that no house ever sent: sealed as anybody can seal, signed with a key that nobody knows.
+    private func forge() -> Bool {
+        let suite: KeySuite = options.realCryptography ? .curves : .keyedHash
+        let id = UUIDv7(at: agenda.time, using: &random).text
+        let subject = RequestID(UUIDv7(at: agenda.time, using: &random))
+        let house = houses[0]
+        let expiry = agenda.time.advanced(by: .seconds(86_400))
+        guard let service = ServiceID("tt.bill.pay"), let agency = service.agency,
+            let key = try? house.registry.registry.sealingKey(of: agency, at: agenda.time),
+            let attacker = try? SigningKey(seed: random.bytes(32), suite: suite),
+            let sealed = try? SealedContent(
+                id: id, subject: subject, source: Source(role: .house, participant: house.id), recipient: agency, service: service,
+                expiry: expiry, fields: ["line": "70000000", "amount": 5_001, "payment": "cash"]
+            ).sealed(to: key, entropy: { [entropy = house.entropy] in entropy.bytes($0) })
+        else { return false }
+        let envelope = Envelope(
+            id: id, type: .requestSubmitted, source: Source(role: .house, participant: house.id), time: agenda.time, subject: subject,
+            lane: LanePosition(epoch: EpochID(UUIDv7(at: agenda.time, using: &random)), sequence: 1, chain: nil), recipient: agency,
+            service: service, contract: 1, expiry: expiry, data: ["sealed": .string(sealed)])
+        let body = envelope.encoded()
+        guard let route = Route(envelope), let signature = try? DetachedSignature.sign(body, as: .message, with: attacker) else { return false }
+        let message = OutboundMessage(
+            token: 0, exchange: route.exchange, routingKey: route.key, messageID: id, time: agenda.time, body: body, signature: signature)
+        tap(message, isForged: true)
+        broker.inject(message)
+        return true
+    }
+
+    // MARK: What is seen from outside
+
+    func observe(_ observation: Observation) { checkers.observe(observation) }
+
+    /// - Returns: the request that the message is about, or its identifier.
+    @discardableResult
+    func tap(_ message: OutboundMessage, isForged: Bool) -> String {
+        digest.update(data: message.body)
+        guard let envelope = try? Envelope(parsing: message.body) else { return message.messageID }
+        observe(
+            .routed(
+                RoutedMessage(
+                    at: agenda.time, envelope: envelope, digest: digestText(message.body), isForged: isForged,
+                    isReadable: message.body.firstRange(of: Array(World.mark.utf8)) != nil)))
+        let subject = envelope.subject?.text ?? message.messageID
+        trace(
+            subject, envelope.source.participant.text,
+            "says \(envelope.type.routingWord) \(envelope.data["status"]?.string ?? "") as \(envelope.lane?.sequence ?? 0)")
+        return subject
+    }
+
+    func isShown(_ key: String) -> Bool { shownKeys[key] != nil }
+
+    func showReceipt(_ request: String, text: String, house: ParticipantID, order: JSON, key: String) {
+        guard shownKeys[key] == nil else { return }
+        shownKeys[key] = request
+        let service = order["service"]?.string ?? ""
+        observe(
+            .shown(
+                ShownReceipt(
+                    at: agenda.time, request: request, house: house.text, service: service,
+                    agency: String(service.prefix { $0 != "." }), isRead: reads.contains(service),
+                    millimes: order["fields"]?["amount"]?.integer, text: text)))
+        trace(request, house.text, "shows the receipt for \(service)")
+    }
+
+    func trace(_ subject: String?, _ who: String, _ text: String) {
+        guard let traced = options.traced, subject == nil || traced.contains(subject ?? "") else { return }
+        story.append("\(agenda.time) \(who) \(text)" + (subject.map { " [\($0.suffix(6))]" } ?? ""))
+    }
+}

@@ -1,0 +1,69 @@
+import GRDB
+import WaslCatalogue
+import WaslJournal
+import WaslLedger
+import WaslModel
+import WaslSeal
+import WaslSimulation
+
+/// The ledger in the world.
+final class WorldLedger: WorldProcess {
+    private var startedAt = Timestamp(milliseconds: 0)
+
+    override var queues: [String] { ["ledger", "unroutable", "dead", "control.ledger"] }
+    override var prefetch: Int { 2048 }
+    override var batchMax: Int { 512 }
+    override func migrations(_ migrator: inout DatabaseMigrator) { LedgerSchema.register(in: &migrator) }
+
+    private var steps: LedgerSteps { LedgerSteps(catalogue: world.catalogue, times: world.ledgerTimes) }
+
+    override func started() throws {
+        startedAt = clock.now
+        sweep()
+    }
+
+    override func record(_ batch: [Delivery]) throws -> () -> Void {
+        let handler = LedgerDeliveries(steps: steps, registry: registry, changes: ChangeSignal())
+        let prepared = handler.prepare(batch)
+        try commit { try handler.record(prepared, in: $0) }
+        return {}
+    }
+
+    private func sweep() {
+        later(world.sweepInterval) { [self] in
+            // What did not come while nothing could come is not missing.
+            if isConnected {
+                _ = try? commit { try steps.sweep(registry.registry, startedAt: startedAt, in: $0) }
+            }
+            sweep()
+        }
+    }
+
+    func evidence(of participant: ParticipantID) throws -> [Evidence] {
+        try read { try LedgerQueries.evidence($0, of: participant) } ?? []
+    }
+
+    /// What the ledger says, as its interface says it.
+    func word() throws -> FinalWord {
+        var word = FinalWord()
+        guard let rows = try read({ try Row.fetchAll($0, sql: "SELECT subject, status, submitted, delivered FROM request") }) else { return word }
+        for row in rows where (row["submitted"] as Int64?) != nil {
+            word.ledger[row["subject"]] = row["status"] as String? ?? "sent"
+            if (row["delivered"] as Int64?) != nil { word.delivered.insert(row["subject"]) }
+        }
+        let findings = try read { try LedgerQueries.findings($0, state: "open", kind: nil, after: 0, limit: 100_000) }
+        for finding in findings?["findings"]?.array ?? [] {
+            word.findings.append(
+                .init(
+                    kind: finding["class"]?.string ?? "", participant: finding["participant"]?.string,
+                    subject: finding["subject"]?.string, evidence: finding["evidence"] ?? .null))
+        }
+        word.isLedgerReadable =
+            try read { db in
+                try Bool.fetchOne(
+                    db, sql: "SELECT EXISTS (SELECT 1 FROM evidence WHERE instr(body, CAST(? AS BLOB)) > 0)",
+                    arguments: [World.mark]) ?? false
+            } ?? false
+        return word
+    }
+}
