@@ -66,11 +66,11 @@ public struct DeliveryCheck: Sendable {
 
     public func verify(_ envelope: Envelope, _ delivery: Delivery) throws(SealError) {
         guard let signature = delivery.signature else { throw SealError(.malformed, "missing") }
+        let keyID = try registry.verify(envelope, body: delivery.body, signature: signature)
         // Houses and agencies act on what comes, so a revoked key says nothing to them any more; the ledger judges it at its time.
-        if recipient != nil, registry.isRevoked(try DetachedSignature.keyID(signature, as: .message)) {
+        if recipient != nil, registry.isRevoked(keyID) {
             throw SealError(.keyNotValid, "kid: revoked; what was not logged before needs two people")
         }
-        try registry.verify(envelope, body: delivery.body, signature: signature)
     }
 
     /// The routing key must say what the message says: the broker's permissions judged by it.

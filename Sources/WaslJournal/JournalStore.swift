@@ -158,9 +158,10 @@ public final class JournalStore {
     ) throws -> (result: Result, appended: [OutboundMessage]) {
         let now = environment.now()
         let watermark = max(confirmedThrough, confirmed ?? 0)
-        let outcome = try writer.writeWithoutTransaction { db in
-            var kept: (Result, JournalTransaction, Bool)?
-            try db.inTransaction(.immediate) {
+        let (result, transaction, hasChanged) = try writer.writeWithoutTransaction { db in
+            // GRDB prepares its own BEGIN and COMMIT anew each time; these are kept.
+            try db.cachedStatement(sql: "BEGIN IMMEDIATE TRANSACTION").execute()
+            do {
                 let changes = db.totalChangesCount
                 let transaction = JournalTransaction(
                     db: db, now: now, identity: identity, environment: environment, head: head, number: number,
@@ -177,12 +178,14 @@ public final class JournalStore {
                         transaction.number, watermark, commits + (hasChanged ? 1 : 0),
                     ])
                 }
-                kept = (result, transaction, hasChanged)
-                return .commit
+                try db.cachedStatement(sql: "COMMIT TRANSACTION").execute()
+                return (result, transaction, hasChanged)
+            } catch {
+                // SQLite has rolled back by itself after some errors.
+                if db.isInsideTransaction { try? db.rollback() }
+                throw error
             }
-            return kept
         }
-        guard let (result, transaction, hasChanged) = outcome else { preconditionFailure("a commit without a result") }
         head = transaction.head
         number = transaction.number
         confirmedThrough = watermark
@@ -195,6 +198,9 @@ public final class JournalStore {
     }
 
     /// Reads without holding up the writer.
-    public func read<Value>(_ body: (Database) throws -> Value) throws -> Value { try writer.read(body) }
+    public func read<Value>(_ body: (Database) throws -> Value) throws -> Value {
+        // A queue would switch `query_only` on and off around each read, upon which SQLite forgets every prepared statement.
+        try writer is DatabaseQueue ? writer.unsafeRead(body) : writer.read(body)
+    }
 }
 

@@ -8,6 +8,11 @@ public enum Base64URL {
     }()
 
     public static func encode(_ bytes: some Collection<UInt8>) -> String {
+        // Straight over the memory where there is one piece of it: every message passes here several times.
+        bytes.withContiguousStorageIfAvailable { encode($0) } ?? encode(Array(bytes))
+    }
+
+    private static func encode(_ bytes: UnsafeBufferPointer<UInt8>) -> String {
         var output: [UInt8] = []
         output.reserveCapacity((bytes.count * 4 + 2) / 3)
         var buffer: UInt32 = 0
@@ -28,11 +33,15 @@ public enum Base64URL {
 
     /// `nil` when a character is not of the alphabet, the length is impossible, or unused bits are set: one value has one text.
     public static func decode(_ text: some StringProtocol) -> [UInt8]? {
+        text.utf8.withContiguousStorageIfAvailable { decode($0) } ?? Array(text.utf8).withUnsafeBufferPointer { decode($0) }
+    }
+
+    private static func decode(_ text: UnsafeBufferPointer<UInt8>) -> [UInt8]? {
         var output: [UInt8] = []
-        output.reserveCapacity(text.utf8.count * 3 / 4)
+        output.reserveCapacity(text.count * 3 / 4)
         var buffer: UInt32 = 0
         var bits = 0
-        for letter in text.utf8 {
+        for letter in text {
             let value = values[Int(letter)]
             guard value != 0xFF else { return nil }
             buffer = buffer << 6 | UInt32(value)

@@ -43,8 +43,28 @@ public enum DetachedSignature {
         key: (_ keyID: String) throws(SealError) -> VerificationKey
     ) throws(SealError) -> String {
         let (headerText, keyID, signature) = try read(compact, as: kind)
-        guard try key(keyID).isValid(signature: signature, of: signingInput(header: headerText, payload: payload))
-        else { throw SealError(.badSignature, "the signature does not match the bytes") }
+        return try check(keyID, key(keyID), headerText, signature, payload)
+    }
+
+    /// Verifies with a key whose header is known by heart: exactly these bytes, so there is nothing to parse.
+    ///
+    /// - Parameter headers: header text to key, as ``header(kind:keyID:)`` writes it.
+    /// - Returns: the `kid`; `nil` when the header is not among these, which says nothing yet.
+    static func verify(
+        _ compact: String, over payload: [UInt8], knownHeaders headers: [String: VerificationKey]
+    ) throws(SealError) -> String? {
+        guard let end = compact.utf8.firstIndex(of: UInt8(ascii: ".")), let key = headers[String(compact[..<end])],
+            compact[end...].hasPrefix(".."), let signature = Base64URL.decode(compact[end...].dropFirst(2)), signature.count == 64
+        else { return nil }
+        return try check(key.jwk.thumbprint, key, String(compact[..<end]), signature, payload)
+    }
+
+    private static func check(
+        _ keyID: String, _ key: VerificationKey, _ header: String, _ signature: [UInt8], _ payload: [UInt8]
+    ) throws(SealError) -> String {
+        guard key.isValid(signature: signature, of: signingInput(header: header, payload: payload)) else {
+            throw SealError(.badSignature, "the signature does not match the bytes")
+        }
         return keyID
     }
 

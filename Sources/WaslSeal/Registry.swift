@@ -72,6 +72,8 @@ public struct Registry: Sendable {
     public let issued: Timestamp
     public let expires: Timestamp
     public let participants: [ParticipantID: Participant]
+    /// By the header that a message of a signing key has: see ``DetachedSignature/verify(_:over:knownHeaders:)``.
+    private let messageHeaders: [String: VerificationKey]
     private let verificationKeys: [String: (participant: ParticipantID, key: Key, verification: VerificationKey)]
 
     public init(version: Int64, issued: Timestamp, expires: Timestamp, participants: [Participant]) throws(SealError) {
@@ -91,6 +93,9 @@ public struct Registry: Sendable {
                 }
             }
         }
+        messageHeaders = Dictionary(
+            uniqueKeysWithValues: keys.filter { $0.value.key.use == .signing }
+                .map { (DetachedSignature.header(kind: .message, keyID: $0.key), $0.value.verification) })
         self.participants = byID
         verificationKeys = keys
     }
@@ -145,8 +150,15 @@ public struct Registry: Sendable {
     }
 
     /// Verifies a message's signature against its source's key at the message's time.
-    public func verify(_ envelope: Envelope, body: [UInt8], signature: String) throws(SealError) {
-        try DetachedSignature.verify(signature, over: body, as: .message) { keyID throws(SealError) in
+    ///
+    /// - Returns: the `kid`.
+    @discardableResult
+    public func verify(_ envelope: Envelope, body: [UInt8], signature: String) throws(SealError) -> String {
+        if let keyID = try DetachedSignature.verify(signature, over: body, knownHeaders: messageHeaders) {
+            _ = try verificationKey(keyID, of: envelope.source.participant, at: envelope.time)
+            return keyID
+        }
+        return try DetachedSignature.verify(signature, over: body, as: .message) { keyID throws(SealError) in
             try verificationKey(keyID, of: envelope.source.participant, at: envelope.time)
         }
     }

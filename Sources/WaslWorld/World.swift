@@ -1,4 +1,5 @@
 import Crypto
+import GRDB
 import WaslCatalogue
 import WaslJournal
 import WaslLedger
@@ -14,6 +15,7 @@ final class World {
 
     let options: WorldOptions
     let catalogue: Catalogue
+    let templates: [Role: DatabaseQueue]
     let agenda: Agenda
     var random: SeededRandom
     private(set) var broker: WorldBroker!
@@ -39,7 +41,9 @@ final class World {
     private var participants: [Registry.Participant] = []
     private let reads: Set<String>
 
-    init(_ options: WorldOptions, catalogue: Catalogue) throws {
+    /// - Parameter templates: each role's empty journal, made once for many worlds.
+    init(_ options: WorldOptions, catalogue: Catalogue, templates: [Role: DatabaseQueue]) throws {
+        self.templates = templates
         self.options = options
         self.catalogue = catalogue
         var random = SeededRandom(seed: options.seed)
@@ -47,7 +51,7 @@ final class World {
         let span = options.span?.milliseconds ?? random.spread(7_200_000...864_000_000)
         self.span = span
         self.random = random
-        let presenceInterval = min(max(span / 120, 60_000), 3_600_000)
+        let presenceInterval = min(max(span / 40, 60_000), 3_600_000)
         self.presenceInterval = presenceInterval
         sweepInterval = presenceInterval / 4
         var times = LedgerTimes()
@@ -129,7 +133,8 @@ final class World {
         agenda.run(until: World.start.milliseconds + span)
         heal()
         let end = agenda.now + 12 * 86_400_000
-        while agenda.now < end, !isQuiet { agenda.run(until: agenda.now + 60_000) }
+        // An odd step, so that no beat falls on every look.
+        while agenda.now < end, !isQuiet { agenda.run(until: agenda.now + 47_317) }
         let isSettled = isQuiet
         var word = try ledger.word()
         for house in houses { for (request, state) in try house.states() { word.houses[request] = state } }
@@ -168,7 +173,7 @@ final class World {
     private var restless: String {
         var reasons: [String] = []
         if shownKeys.count < ordered { reasons.append("\(ordered - shownKeys.count) citizens wait for a receipt") }
-        if !broker.isEmpty { reasons.append("the broker holds messages") }
+        if !broker.isEmpty { reasons.append("the broker holds messages (\(broker.contents))") }
         for process in processes where !process.isUp || !process.isConnected || process.backlog > 0 {
             reasons.append("\(process.id): up \(process.isUp), connected \(process.isConnected), backlog \(process.backlog)")
         }
@@ -427,12 +432,25 @@ final class World {
             .routed(
                 RoutedMessage(
                     at: agenda.time, envelope: envelope, digest: digestText(message.body), isForged: isForged,
-                    isReadable: message.body.firstRange(of: Array(World.mark.utf8)) != nil)))
+                    isReadable: World.holdsMark(message.body))))
         let subject = envelope.subject?.text ?? message.messageID
         trace(
             subject, envelope.source.participant.text,
             "says \(envelope.type.routingWord) \(envelope.data["status"]?.string ?? "") as \(envelope.lane?.sequence ?? 0)")
         return subject
+    }
+
+    private static let markBytes = Array(mark.utf8)
+
+    private static func holdsMark(_ bytes: [UInt8]) -> Bool {
+        bytes.withUnsafeBytes { bytes in
+            var rest = bytes[...]
+            while let at = rest.firstIndex(of: markBytes[0]) {
+                if rest[at...].starts(with: markBytes) { return true }
+                rest = rest[(at + 1)...]
+            }
+            return false
+        }
     }
 
     func isShown(_ key: String) -> Bool { shownKeys[key] != nil }

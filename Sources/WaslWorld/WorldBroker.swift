@@ -59,6 +59,13 @@ final class WorldBroker {
         inTransit == 0 && queues.values.allSatisfy { $0.ready.isEmpty && $0.consumer?.unacknowledged.isEmpty != false }
     }
 
+    /// What waits where, for whoever reads a failure.
+    var contents: String {
+        queues.values.sorted { $0.name < $1.name }.filter { !$0.ready.isEmpty || $0.consumer?.unacknowledged.isEmpty == false }
+            .map { "\($0.name): \($0.ready.count) ready, \($0.consumer.map { "\($0.unacknowledged.count) held" } ?? "no consumer")" }
+            .joined(separator: ", ") + ", \(inTransit) on the way"
+    }
+
     // MARK: Connections
 
     func mayConnect(_ process: WorldProcess) -> Bool { isUp && !process.isCut }

@@ -67,7 +67,7 @@ class WorldProcess {
         self.registry = RegistryHolder(inMemory: registry)
         clock = WorldClock(world.agenda)
         entropy = WorldEntropy(world.random.fork())
-        disk = try MemoryDisk()
+        disk = try MemoryDisk(template: world.templates[role])
     }
 
     var isUp: Bool { store != nil }
@@ -312,7 +312,7 @@ class WorldProcess {
 
     /// Puts a rebuilt journal in the place of the lost one.
     func rebuild(reason: String, previous: LaneHead?, _ steps: @escaping (JournalTransaction) throws -> Void) throws {
-        let fresh = try MemoryDisk()
+        let fresh = try MemoryDisk(template: world.templates[role])
         _ = try JournalStore(
             disk: fresh, identity: identity, environment: environment,
             opening: .rebuilt(reason: reason, previous: previous, steps: steps), migrations: migrations)

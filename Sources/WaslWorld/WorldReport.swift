@@ -1,4 +1,9 @@
+import GRDB
+import WaslAgency
 public import WaslCatalogue
+import WaslHouse
+import WaslJournal
+import WaslLedger
 import WaslModel
 public import WaslSimulation
 
@@ -25,16 +30,28 @@ public struct WorldReport: Sendable {
     public var faultCount: Int { faults.values.reduce(0, +) }
 }
 
-/// Runs a world from its seed.
-public enum Simulation {
-    public static func run(_ options: WorldOptions, catalogue: Catalogue) throws -> WorldReport {
-        try World(options, catalogue: catalogue).run()
+/// Runs worlds from their seeds.
+public struct Simulation {
+    private let catalogue: Catalogue
+    private let templates: [Role: DatabaseQueue]
+
+    public init(catalogue: Catalogue) throws {
+        self.catalogue = catalogue
+        templates = [
+            .house: try MemoryDisk.template(migrations: HouseSchema.register),
+            .agency: try MemoryDisk.template(migrations: AgencySchema.register),
+            .ledger: try MemoryDisk.template(migrations: LedgerSchema.register),
+        ]
+    }
+
+    public func run(_ options: WorldOptions) throws -> WorldReport {
+        try World(options, catalogue: catalogue, templates: templates).run()
     }
 
     /// Runs a failed seed once more, and writes down the story of the requests concerned.
-    public static func story(of report: WorldReport, _ options: WorldOptions, catalogue: Catalogue) throws -> [String] {
+    public func story(of report: WorldReport, _ options: WorldOptions) throws -> [String] {
         var options = options
         options.traced = Set(report.violations.compactMap(\.subject).prefix(3))
-        return try run(options, catalogue: catalogue).story
+        return try run(options).story
     }
 }

@@ -47,7 +47,7 @@ struct SimulateRun: AsyncParsableCommand {
             }
             return bug
         }
-        let catalogue = try Catalogue(folder: try Program.schemas(schemas))
+        let simulation = try Simulation(catalogue: try Catalogue(folder: try Program.schemas(schemas)))
         var summary = SimulationSummary()
         for index in 0..<UInt64(count) {
             var options = WorldOptions(seed: seed + index)
@@ -59,13 +59,13 @@ struct SimulateRun: AsyncParsableCommand {
             options.bug = planted
             options.realCryptography = real || options.seed % 20 == 0
             let start = ContinuousClock.now
-            let report = try Simulation.run(options, catalogue: catalogue)
+            let report = try simulation.run(options)
             summary.add(report, took: ContinuousClock.now - start)
             if count <= 20 || !report.violations.isEmpty { say(SimulationSummary.line(report)) }
             if !report.violations.isEmpty {
                 for violation in report.violations.prefix(10) { say("  \(violation)") }
                 if planted == nil {
-                    for line in try Simulation.story(of: report, options, catalogue: catalogue) { say("  | \(line)") }
+                    for line in try simulation.story(of: report, options) { say("  | \(line)") }
                     say("reproduce with: wasl simulate run --seed \(report.seed) --houses \(houses) --requests \(requests)\(hours.map { " --hours \($0)" } ?? "")\(options.realCryptography ? " --real" : "")")
                 }
             } else if count > 100, (index + 1) % 100 == 0 {

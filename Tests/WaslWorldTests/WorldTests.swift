@@ -5,12 +5,12 @@ import WaslSimulation
 import WaslWorld
 
 @Suite struct WorldTests {
-    private let catalogue: Catalogue
+    private let simulation: Simulation
 
-    init() throws { catalogue = try Catalogue(folder: TestWorld.project + "/Schemas") }
+    init() throws { simulation = try Simulation(catalogue: try Catalogue(folder: TestWorld.project + "/Schemas")) }
 
     @Test(arguments: 1...6) func aSeedKeepsEveryPromise(_ seed: UInt64) throws {
-        let report = try Simulation.run(WorldOptions(seed: seed), catalogue: catalogue)
+        let report = try simulation.run(WorldOptions(seed: seed))
         #expect(report.violations.isEmpty, "seed \(seed): \(report.violations.prefix(3).map(\.description))")
         #expect(report.faultCount > 0)
     }
