@@ -1,10 +1,14 @@
 # `make help` explains itself: a target's text is behind its `##`.
 SWIFT ?= swift
 BUILD = .build/debug
+RELEASE = .build-release/release
+# `make sim SEED=1 COUNT=300`
+SEED ?= 1
+COUNT ?= 300
 TESTDATA ?= ../shared/testdata
 export WASL_TESTDATA ?= $(abspath $(TESTDATA))
 
-.PHONY: help setup build demo test lint check browser descriptions clean
+.PHONY: help setup build demo test lint check browser descriptions release sim clean
 
 help: ## Shows this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -41,6 +45,13 @@ check: ## All that must be green: what continuous integration runs
 	$(SWIFT) test
 	$(BUILD)/wasl dev --data .build/check --requests 300 --rate 60 --until-reconciled --json
 	$(MAKE) browser
+
+release: ## Builds the program as it is installed
+	$(SWIFT) build -c release --scratch-path .build-release --product wasl
+
+sim: release ## Whole worlds from seeds, with everything going wrong: SEED=1 COUNT=300; then every planted bug
+	$(RELEASE)/wasl simulate run --seed $(SEED) --count $(COUNT)
+	$(RELEASE)/wasl simulate bugs
 
 clean: ## Removes what was built and the data of demos
 	rm -rf .build .build-release .wasl-dev

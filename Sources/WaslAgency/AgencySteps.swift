@@ -13,7 +13,7 @@ package struct PreparedOutcome: Sendable {
     let time: Timestamp
     let sealed: String?
     /// Besides status and revision, what the ledger may see.
-    let visible: JSONObject
+    package var visible: JSONObject
 }
 
 /// A result of a job that has gone on without it: nothing is recorded.

@@ -203,4 +203,3 @@ public final class JournalStore {
         try writer is DatabaseQueue ? writer.unsafeRead(body) : writer.read(body)
     }
 }
-

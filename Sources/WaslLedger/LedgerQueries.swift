@@ -125,7 +125,7 @@ package enum LedgerQueries {
             db,
             sql: """
                 SELECT 'request ' || subject || ' is ' || coalesce(status, 'sent') || CASE WHEN is_terminal THEN ', not delivered' ELSE '' END
-                    FROM request WHERE is_terminal = 0 AND coalesce(status, '') <> 'parked' OR is_terminal = 1 AND delivered IS NULL
+                    FROM request WHERE is_terminal = 0 AND coalesce(status, '') <> 'parked' OR delivered IS NULL
                 UNION ALL SELECT 'lane ' || source || ' has a gap after ' || through FROM lane WHERE gap_since IS NOT NULL AND asks < 8
                 LIMIT 5
                 """)

@@ -91,5 +91,14 @@ package enum LedgerSchema {
                     CREATE INDEX finding_subject ON finding (subject) WHERE cleared IS NULL AND subject IS NOT NULL;
                     """)
         }
+        // What is parked is shown to the citizen too, so it is delivered like an end.
+        migrator.registerMigration("ledger-2") { db in
+            try db.execute(
+                sql: """
+                    DROP INDEX request_undelivered;
+                    CREATE INDEX request_undelivered ON request (status_at)
+                        WHERE (is_terminal = 1 OR status = 'parked') AND delivered IS NULL;
+                    """)
+        }
     }
 }

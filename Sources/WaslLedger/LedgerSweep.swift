@@ -98,7 +98,7 @@ extension LedgerSteps {
             try findings.open(.orphanOutcome, key: subject.text, subject: subject)
         }
         try each(
-            .undeliveredOutcome, "is_terminal = 1 AND delivered IS NULL AND status_at < ?", "status_at",
+            .undeliveredOutcome, "(is_terminal = 1 OR status = 'parked') AND delivered IS NULL AND status_at < ?", "status_at",
             before(times.undelivered), transaction
         ) { subject, row in
             try findings.open(

@@ -44,7 +44,7 @@ public enum PlantedBug: String, Sendable, CaseIterable {
     case backupReopened = "backup-reopened"
     case signatureIgnored = "signature-ignored"
     case fieldsInSight = "fields-in-sight"
-    case queueForAllAgencies = "queue-for-all-agencies"
+    case oneThreadForAllAgencies = "one-thread-for-all-agencies"
 }
 
 public struct WorldOptions: Sendable {

@@ -39,6 +39,11 @@ final class Institution {
         let reference = body["reference"]?.string ?? ""
         let phase = body["phase"]?.string ?? ""
         func later(_ milliseconds: Int64, _ transport: Transport) { agenda.after(milliseconds) { answer(transport) } }
+        if world.options.bug == .oneThreadForAllAgencies,
+            let other = world.institutions.first(where: { $0 !== self && agenda.now < $0.darkUntil })
+        {
+            return agenda.after(other.darkUntil - agenda.now + 1) { [self] in call(body, answer: answer) }
+        }
         if agenda.now < darkUntil {
             return world.random.happens(0.5)
                 ? later(latency, .notSent("no route")) : later(timeout, .unknown("timed out"))

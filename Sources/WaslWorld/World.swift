@@ -58,7 +58,8 @@ final class World {
         times.silent = .milliseconds(4 * presenceInterval)
         ledgerTimes = times
         reads = Set(catalogue.all.filter { $0.effect == .read }.map(\.id.text))
-        checkers = Checkers(reads: reads)
+        checkers = Checkers(
+            reads: reads, unrepeatable: Set(catalogue.all.filter { $0.effect == .neither }.map(\.id.text)))
         broker = WorldBroker(self)
         try populate()
     }
@@ -140,11 +141,14 @@ final class World {
         for house in houses { for (request, state) in try house.states() { word.houses[request] = state } }
         var violations = checkers.conclude(word)
         if !isSettled {
-            violations.append(Violation(invariant: "every receipt ends", subject: nil, reason: "not at rest twelve days after the last fault: \(restless)"))
+            violations.append(
+                Violation(
+                    invariant: "every receipt ends", subject: nil, reason: "not at rest twelve days after the last fault: \(restless)"))
         }
         return WorldReport(
             seed: options.seed, requests: ordered, effects: institutions.reduce(0) { $0 + $1.effects.count }, faults: faults,
-            violations: violations, digest: Base64URL.encode(Array(digest.finalize())), simulated: .milliseconds(agenda.now - World.start.milliseconds),
+            violations: violations, digest: Base64URL.encode(Array(digest.finalize())),
+            simulated: .milliseconds(agenda.now - World.start.milliseconds),
             recognised: recognisedCount, rebuilt: rebuiltCount, parked: word.ledger.values.count { $0 == "parked" },
             findings: word.findings.count, story: story)
     }
@@ -411,7 +415,9 @@ final class World {
             lane: LanePosition(epoch: EpochID(UUIDv7(at: agenda.time, using: &random)), sequence: 1, chain: nil), recipient: agency,
             service: service, contract: 1, expiry: expiry, data: ["sealed": .string(sealed)])
         let body = envelope.encoded()
-        guard let route = Route(envelope), let signature = try? DetachedSignature.sign(body, as: .message, with: attacker) else { return false }
+        guard let route = Route(envelope), let signature = try? DetachedSignature.sign(body, as: .message, with: attacker) else {
+            return false
+        }
         let message = OutboundMessage(
             token: 0, exchange: route.exchange, routingKey: route.key, messageID: id, time: agenda.time, body: body, signature: signature)
         tap(message, isForged: true)

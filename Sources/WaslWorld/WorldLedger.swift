@@ -46,7 +46,9 @@ final class WorldLedger: WorldProcess {
     /// What the ledger says, as its interface says it.
     func word() throws -> FinalWord {
         var word = FinalWord()
-        guard let rows = try read({ try Row.fetchAll($0, sql: "SELECT subject, status, submitted, delivered FROM request") }) else { return word }
+        guard let rows = try read({ try Row.fetchAll($0, sql: "SELECT subject, status, submitted, delivered FROM request") }) else {
+            return word
+        }
         for row in rows where (row["submitted"] as Int64?) != nil {
             word.ledger[row["subject"]] = row["status"] as String? ?? "sent"
             if (row["delivered"] as Int64?) != nil { word.delivered.insert(row["subject"]) }

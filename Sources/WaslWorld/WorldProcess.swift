@@ -74,7 +74,8 @@ class WorldProcess {
     var backlog: Int64 { window.backlog }
 
     var environment: JournalEnvironment {
-        JournalEnvironment(now: { [clock] in clock.now }, makeUUID: { [entropy] in entropy.uuid($0) }, entropy: { [entropy] in entropy.bytes($0) })
+        JournalEnvironment(
+            now: { [clock] in clock.now }, makeUUID: { [entropy] in entropy.uuid($0) }, entropy: { [entropy] in entropy.bytes($0) })
     }
 
     var identity: JournalIdentity { JournalIdentity(source: Source(role: role, participant: id), key: keys.signing) }
@@ -192,7 +193,9 @@ class WorldProcess {
         }
         // A confirm that never comes: the connection is given up, and everything goes out again.
         world.agenda.after(30_000) { [self] in
-            guard own == connection, isConnected, messages.contains(where: { $0.token != 0 && !window.isConfirmed($0.token) }) else { return }
+            guard own == connection, isConnected, messages.contains(where: { $0.token != 0 && !window.isConfirmed($0.token) }) else {
+                return
+            }
             linkLost("no confirm")
             connectSoon()
         }

@@ -183,7 +183,8 @@ final class WorldWorker: WorldProcess {
     /// Tries until it is recorded: the agency may have answered.
     private func conclude(_ conclusion: Conclusion, _ then: @escaping () -> Void = {}) {
         do {
-            let outcome = try desk.outcome(of: conclusion, environment)
+            var outcome = try desk.outcome(of: conclusion, environment)
+            if world.options.bug == .fieldsInSight { outcome?.visible["note"] = .string(World.mark) }
             let next = try commit { try steps.conclude(conclusion, outcome: outcome, in: $0) }
             world.trace(next.subject.text, id.text, "now \(next.state.rawValue)")
             if next.state == .ready || next.state == .looking { queue.add(next, fields: nil) }

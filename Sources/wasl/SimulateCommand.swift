@@ -7,7 +7,8 @@ import WaslWeb
 
 struct SimulateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "simulate", abstract: "A simulated world, or simulated agencies alone.", subcommands: [SimulateRun.self, Agencies.self])
+        commandName: "simulate", abstract: "A simulated world, or simulated agencies alone.",
+        subcommands: [SimulateRun.self, SimulateBugs.self, Agencies.self])
 
     struct Agencies: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

@@ -8,7 +8,8 @@ import WaslWorld
 /// `wasl simulate run`
 struct SimulateRun: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "run", abstract: "A whole world in one thread, from a seed: the same steps as in production, with everything going wrong.",
+        commandName: "run",
+        abstract: "A whole world in one thread, from a seed: the same steps as in production, with everything going wrong.",
         discussion: """
             Houses, workers, ledger, broker, agencies and clocks in virtual time. Checkers that see only what anybody outside sees \
             decide. The same seed gives the same run, to the byte; a failed one is printed with the story of its requests.
@@ -33,8 +34,11 @@ struct SimulateRun: AsyncParsableCommand {
     @Option(help: "The Schemas folder.") var schemas: String?
 
     func run() async throws {
-        guard (1...34).contains(houses), (1...1_000_000).contains(requests), count >= 1, (0...100).contains(faults), hours.map({ (1...8760).contains($0) }) ?? true
-        else { throw Failure.usage("--houses is 1 to 34, --requests 1 to 1000000, --count at least 1, --faults 0 to 100, --hours 1 to 8760") }
+        guard (1...34).contains(houses), (1...1_000_000).contains(requests), count >= 1, (0...100).contains(faults),
+            hours.map({ (1...8760).contains($0) }) ?? true
+        else {
+            throw Failure.usage("--houses is 1 to 34, --requests 1 to 1000000, --count at least 1, --faults 0 to 100, --hours 1 to 8760")
+        }
         let left = try without.map { name in
             guard let fault = Fault(rawValue: name) else {
                 throw Failure.usage("--without \(name): one of \(Fault.allCases.map(\.rawValue).joined(separator: ", "))")
@@ -66,7 +70,9 @@ struct SimulateRun: AsyncParsableCommand {
                 for violation in report.violations.prefix(10) { say("  \(violation)") }
                 if planted == nil {
                     for line in try simulation.story(of: report, options) { say("  | \(line)") }
-                    say("reproduce with: wasl simulate run --seed \(report.seed) --houses \(houses) --requests \(requests)\(hours.map { " --hours \($0)" } ?? "")\(options.realCryptography ? " --real" : "")")
+                    say(
+                        "reproduce with: wasl simulate run --seed \(report.seed) --houses \(houses) --requests \(requests)\(hours.map { " --hours \($0)" } ?? "")\(options.realCryptography ? " --real" : "")"
+                    )
                 }
             } else if count > 100, (index + 1) % 100 == 0 {
                 say("\(index + 1) seeds, \(summary.failed.count) failed, \(summary.faultCount) faults")
@@ -79,66 +85,5 @@ struct SimulateRun: AsyncParsableCommand {
         if let planted, summary.failed.isEmpty {
             throw Failure.notAsItShouldBe("\(planted.rawValue) was not caught within \(count) seeds")
         }
-    }
-}
-
-/// What many seeds came to.
-struct SimulationSummary {
-    private var seeds = 0
-    private var requests = 0
-    private var effects = 0
-    private var parked = 0
-    private var recognised = 0
-    private var rebuilt = 0
-    private var simulated: Duration = .zero
-    private var took: [Double] = []
-    private var faults: [Fault: Int] = [:]
-    private(set) var failed: [UInt64] = []
-    private var digests: [String] = []
-
-    var faultCount: Int { faults.values.reduce(0, +) }
-
-    mutating func add(_ report: WorldReport, took duration: Duration) {
-        seeds += 1
-        requests += report.requests
-        effects += report.effects
-        parked += report.parked
-        recognised += report.recognised
-        rebuilt += report.rebuilt
-        simulated += report.simulated
-        took.append(Double(duration.milliseconds) / 1000)
-        faults.merge(report.faults, uniquingKeysWith: +)
-        if !report.violations.isEmpty { failed.append(report.seed) }
-        digests.append(report.digest)
-    }
-
-    static func line(_ report: WorldReport) -> String {
-        "seed \(report.seed): \(report.violations.isEmpty ? "holds" : "BROKEN"), \(report.requests) orders over \(report.simulated.milliseconds / 3_600_000) hours, \(report.faultCount) faults, digest \(report.digest.prefix(12))"
-    }
-
-    private var seconds: Double { took.reduce(0, +) }
-    /// A house-day is 60 requests.
-    private var houseDaysPerSecond: Double { Double(requests) / 60 / max(seconds, 0.001) }
-
-    var text: String {
-        let kinds = Fault.allCases.map { "  \($0.rawValue): \(faults[$0] ?? 0)" }.joined(separator: "\n")
-        return """
-            \(seeds) seeds, \(requests) orders, \(effects) effects, \(parked) parked, \(simulated.milliseconds / 86_400_000) days in \
-            \(String(format: "%.1f", seconds)) s (\(String(format: "%.1f", houseDaysPerSecond)) house-days a second); \(failed.count) broken
-            \(recognised) backups recognised, \(rebuilt) journals rebuilt; faults:
-            \(kinds)
-            """
-    }
-
-    var json: JSON {
-        [
-            "seeds": JSON(seeds), "failed": .array(failed.map { JSON(Int($0)) }), "requests": JSON(requests), "effects": JSON(effects),
-            "parked": JSON(parked), "recognised": JSON(recognised), "rebuilt": JSON(rebuilt),
-            "seconds": .number((seconds * 1000).rounded() / 1000),
-            "secondsMedian": .number((took.sorted()[took.count / 2] * 1000).rounded() / 1000),
-            "houseDaysPerSecond": .number((houseDaysPerSecond * 10).rounded() / 10),
-            "digest": .string(digests.joined(separator: " ")),
-            "faults": .object(JSONObject(Fault.allCases.map { ($0.rawValue, JSON(faults[$0] ?? 0)) })),
-        ]
     }
 }

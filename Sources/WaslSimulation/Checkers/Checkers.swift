@@ -10,11 +10,14 @@ protocol Checker {
 public struct Checkers {
     private var checkers: [(name: String, checker: any Checker)]
 
-    /// - Parameter reads: the services that change nothing at the agency.
-    public init(reads: Set<String>) {
+    /// - Parameters:
+    ///   - reads: the services that change nothing at the agency.
+    ///   - unrepeatable: the agencies' services that can neither be repeated nor looked up.
+    public init(reads: Set<String>, unrepeatable: Set<String>) {
         checkers = [
             ("every receipt ends", ReceiptsEnd()),
             ("at most one effect", OneEffect()),
+            ("an intention is known before its call", IntentionsFirst(services: unrepeatable)),
             ("outcomes say what was done", OutcomesMatch(reads: reads)),
             ("lanes are gapless and never fork", LanesHold()),
             ("terminal states never change", TerminalStays()),
@@ -27,7 +30,7 @@ public struct Checkers {
         ]
     }
 
-    public static var names: [String] { Checkers(reads: []).checkers.map(\.name) }
+    public static var names: [String] { Checkers(reads: [], unrepeatable: []).checkers.map(\.name) }
 
     public mutating func observe(_ observation: Observation) {
         for index in checkers.indices { checkers[index].checker.observe(observation) }

@@ -69,6 +69,33 @@ struct OneEffect: Checker {
     }
 }
 
+/// Before the first byte of a call that cannot be repeated, the broker has its intention.
+struct IntentionsFirst: Checker {
+    let services: Set<String>
+    private var intended: Set<String> = []
+    private var concerned: Set<String> = []
+    private var early: [String] = []
+
+    init(services: Set<String>) { self.services = services }
+
+    mutating func observe(_ observation: Observation) {
+        switch observation {
+        case .routed(let message) where !message.isForged:
+            guard let subject = message.envelope.subject?.text, let service = message.envelope.service?.text, services.contains(service)
+            else { return }
+            concerned.insert(subject)
+            if message.envelope.type == .attemptIntended { intended.insert(subject) }
+        case .effect(_, _, let reference, _):
+            if concerned.contains(reference), !intended.contains(reference) { early.append(reference) }
+        default: break
+        }
+    }
+
+    func conclude(_ word: FinalWord, _ report: (String?, String) -> Void) {
+        for reference in early { report(reference, "done before its intention was with the broker") }
+    }
+}
+
 /// Completed means exactly one effect, any other end none. A read has no effect at all.
 struct OutcomesMatch: Checker {
     let reads: Set<String>

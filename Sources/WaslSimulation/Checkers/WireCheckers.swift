@@ -62,7 +62,9 @@ struct ReceiptsHold: Checker {
     func conclude(_ word: FinalWord, _ report: (String?, String) -> Void) {
         for receipt in shown {
             guard let sent = digests[receipt.request], let json = try? JSON.parse(receipt.text) else { continue }
-            if json["digest"]?.string.map({ sent == [$0] }) != true { report(receipt.request, "the receipt's digest is of another message") }
+            if json["digest"]?.string.map({ sent == [$0] }) != true {
+                report(receipt.request, "the receipt's digest is of another message")
+            }
             if json["time"]?.string != times[receipt.request]?.description { report(receipt.request, "the receipt has another time") }
             if json["house"]?.string != receipt.house { report(receipt.request, "the receipt is another house's") }
         }
