@@ -46,7 +46,7 @@ final class HeadFile: HeadRecord {
     deinit { close(descriptor) }
 
     static let remedy =
-        "If this journal was put back from a backup, start a new epoch with `wasl journal reopen --reason …`; see Docs/operate/recovery.md"
+        "If a backup was put back, follow Docs/operate/recovery.md: a house's or worker's journal is rebuilt with `wasl journal rebuild`, the ledger's reopened with `wasl journal reopen`"
 
     func read() -> JournalHead? {
         var buffer = [UInt8](repeating: 0, count: 256)

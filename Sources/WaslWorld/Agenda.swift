@@ -50,6 +50,9 @@ final class Agenda {
         now = max(now, end)
     }
 
+    /// Forgets what was still to come: its closures hold the world that holds this.
+    func clear() { heap = [] }
+
     private func precedes(_ left: Int, _ right: Int) -> Bool {
         (heap[left].at, heap[left].order) < (heap[right].at, heap[right].order)
     }

@@ -128,6 +128,7 @@ final class World {
 
     /// Orders and faults over the span, then everything is put right, then as long as it takes.
     func run() throws -> WorldReport {
+        defer { agenda.clear() }
         for process in processes { process.start() }
         scheduleOrders()
         scheduleFaults()

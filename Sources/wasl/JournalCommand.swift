@@ -1,13 +1,16 @@
 import ArgumentParser
+import Foundation
 import WaslAgency
+import WaslCatalogue
 import WaslHouse
 import WaslJournal
 import WaslLedger
+import WaslSeal
 
 struct JournalCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "journal", abstract: "Checks a journal's file, or starts a new epoch after a backup was put back.",
-        subcommands: [Check.self, Reopen.self])
+        commandName: "journal", abstract: "Checks a journal's file, or puts a lost one right.",
+        subcommands: [Check.self, Reopen.self, Rebuild.self])
 
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -26,27 +29,61 @@ struct JournalCommand: ParsableCommand {
 
     struct Reopen: ParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Starts a new epoch, with the reason, after a backup was put back.",
+            abstract: "Starts a new epoch of the ledger's journal, with the reason, after a backup was put back.",
             discussion: """
-                The daemon must be stopped. What was said under the lost numbers is known to the ledger; the journal goes on under a new \
-                epoch and never reuses them.
-                Example: wasl journal reopen --config house.yaml --role house --reason "disk replaced, backup of 12 May"
+                The ledger must be stopped. What it had recorded since the backup it asks for again: every participant keeps what it said. \
+                A house's or a worker's journal is not reopened but rebuilt, since what it took in would be forgotten.
+                Example: wasl journal reopen --config ledger.yaml --reason "disk replaced, backup of 12 May"
+                """)
+
+        @Option(help: "The ledger's configuration file.") var config: String
+        @Option(help: "Why; it is kept.") var reason: String
+
+        func run() throws {
+            let settings = try ParticipantConfiguration(file: config, roleKey: nil)
+            try Ledger.reopen(settings.journalPath, settings.headFile, settings.keys, reason: reason)
+            print("A new epoch is open. Start the ledger; it will ask for what it lacks.")
+        }
+    }
+
+    struct Rebuild: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Rebuilds the lost journal of a house or of an agency's worker from the ledger's evidence.",
+            discussion: """
+                The daemon must be stopped and the old journal moved aside. The evidence comes from `wasl ledger evidence`, taken after the \
+                ledger has worked off its queue. What a worker may have done and not said becomes doubt, and goes the way of its effect class.
+                Example: wasl journal rebuild --config agency.yaml --role agency --evidence steg.evidence --reason "disk died on 12 May"
                 """)
 
         @Option(help: "The daemon's configuration file.") var config: String
-        @Option(help: "house, agency or ledger.") var role: String
+        @Option(help: "house or agency.") var role: String
+        @Option(help: "The file that `wasl ledger evidence` wrote.") var evidence: String
         @Option(help: "Why; the ledger keeps it.") var reason: String
 
         func run() throws {
-            guard ["house", "agency", "ledger"].contains(role) else { throw Failure.usage("--role: house, agency or ledger") }
-            let settings = try ParticipantConfiguration(file: config, roleKey: role == "ledger" ? nil : role)
-            switch role {
-            case "house": try House.reopen(settings.participant, settings.journalPath, settings.headFile, settings.keys, reason: reason)
-            case "agency":
-                try AgencyWorker.reopen(settings.participant, settings.journalPath, settings.headFile, settings.keys, reason: reason)
-            default: try Ledger.reopen(settings.journalPath, settings.headFile, settings.keys, reason: reason)
+            guard ["house", "agency"].contains(role) else { throw Failure.usage("--role: house or agency") }
+            let settings = try ParticipantConfiguration(file: config, roleKey: role)
+            guard let data = FileManager.default.contents(atPath: evidence) else {
+                throw Failure.badInput("--evidence \(evidence): cannot be read")
             }
-            print("A new epoch is open. Start the daemon; the ledger will hear of it first.")
+            let registry = settings.registry.registry
+            let messages = try EvidenceFile.read([UInt8](data)) {
+                try registry.verify($0.envelope, body: $0.body, signature: $0.signature)
+            }
+            let known: Int
+            if role == "house" {
+                known = try House.rebuild(
+                    settings.participant, settings.journalPath, settings.headFile, settings.keys, from: messages, reason: reason)
+            } else {
+                let catalogue = try Catalogue(folder: settings.schemas)
+                guard let agency = catalogue.agencies[settings.participant] else {
+                    throw Failure.badInput("\(settings.schemas) describes no \(settings.participant)")
+                }
+                known = try AgencyWorker.rebuild(
+                    agency, settings.journalPath, settings.headFile, settings.keys, catalogue, settings.registry, from: messages,
+                    reason: reason)
+            }
+            print("Rebuilt from \(messages.count) messages: \(known) requests are known again. Start the daemon.")
         }
     }
 }

@@ -6,7 +6,7 @@ import WaslModel
 
 struct LedgerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "ledger", abstract: "The central ledger.", subcommands: [Run.self, Verify.self])
+        commandName: "ledger", abstract: "The central ledger.", subcommands: [Run.self, Verify.self, Evidence.self])
 
     struct Run: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -52,6 +52,24 @@ struct LedgerCommand: AsyncParsableCommand {
             let report = try LedgerVerification(path: db)
             if json { print(report.json.text) } else { print(report.summary) }
             if !report.problems.isEmpty { throw Failure.notAsItShouldBe("\(db): \(report.problems.count) problems") }
+        }
+    }
+
+    struct Evidence: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Writes all that a participant said, and all that was said to it: what its lost journal is rebuilt from.",
+            discussion: """
+                Take it when the ledger has worked off its queue and every federation link is drained; otherwise what is still on its way is \
+                missing. The last line counts the messages, so that a torn file is known for one. Changes nothing.
+                Example: wasl ledger evidence --db /var/lib/wasl/ledger/journal.sqlite --participant steg > steg.evidence
+                """)
+
+        @Option(help: "The ledger's SQLite file.") var db: String
+        @Option(help: "The house or agency.") var participant: String
+
+        func run() throws {
+            guard let id = ParticipantID(participant) else { throw Failure.usage("--participant: expected an identifier such as steg") }
+            print(try Ledger.evidence(path: db, of: id), terminator: "")
         }
     }
 }
