@@ -21,7 +21,11 @@ let arguments = Target.Dependency.product(name: "ArgumentParser", package: "swif
 
 let package = Package(
     name: "wasl",
-    products: [.executable(name: "wasl", targets: ["wasl"])],
+    products: [
+        .executable(name: "wasl", targets: ["wasl"]),
+        // Preloaded into roles under test; never part of the program.
+        .library(name: "waslfaults", type: .dynamic, targets: ["CFaults"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser.git", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto.git", exact: "4.5.2"),
@@ -35,6 +39,7 @@ let package = Package(
     ],
     targets: [
         .target(name: "CRabbitMQ", linkerSettings: [.linkedLibrary("rabbitmq")]),
+        .target(name: "CFaults"),
         .target(name: "CJQ", linkerSettings: [.linkedLibrary("jq")]),
         .target(name: "WaslModel", dependencies: [], swiftSettings: strict),
         .target(name: "JSONSchema", dependencies: ["WaslModel"], swiftSettings: strict),
@@ -83,7 +88,7 @@ let package = Package(
             name: "wasl",
             dependencies: [
                 "WaslModel", "WaslSeal", "WaslCatalogue", "WaslJournal", "WaslBroker", "WaslHouse", "WaslAgency",
-                "WaslLedger", "WaslWeb", "WaslSimulation", "WaslWorld", arguments, httpClient, hummingbird, logging,
+                "WaslLedger", "WaslWeb", "WaslSimulation", "WaslWorld", arguments, grdb, httpClient, hummingbird, logging,
             ],
             swiftSettings: strict),
         .target(

@@ -7,7 +7,7 @@ import struct Foundation.Data
 
 /// An outcome sealed and ready for its commit.
 package struct PreparedOutcome: Sendable {
-    let id: String
+    package let id: String
     let status: OutcomeStatus
     let revision: Int64
     let time: Timestamp

@@ -1,5 +1,6 @@
 import Foundation
 public import WaslModel
+import WaslSeal
 
 /// A journal's head: epoch, last number, hash of that message.
 public struct LaneHead: Sendable, Hashable {
@@ -21,6 +22,8 @@ protocol HeadRecord: AnyObject {
     func read() -> JournalHead?
     /// - Parameter synced: once at the start, so that the note outlives a power cut.
     func write(_ head: JournalHead, synced: Bool) throws
+    /// Forgets every earlier head: an operator has said that the journal goes on from here.
+    func replace(with head: JournalHead) throws
 }
 
 /// The head once more, in a small file kept outside backups: a journal that was put back from a backup is behind it.
@@ -48,34 +51,63 @@ final class HeadFile: HeadRecord {
     static let remedy =
         "If a backup was put back, follow Docs/operate/recovery.md: a house's or worker's journal is rebuilt with `wasl journal rebuild`, the ledger's reopened with `wasl journal reopen`"
 
+    /// The newer of the two places that is whole.
     func read() -> JournalHead? {
-        var buffer = [UInt8](repeating: 0, count: 256)
+        var buffer = [UInt8](repeating: 0, count: 2 * HeadFile.placeBytes)
         let count = pread(descriptor, &buffer, buffer.count, 0)
         guard count > 0 else { return nil }
-        let parts = String(decoding: buffer[..<count], as: UTF8.self).split(separator: " ").map(String.init)
-        guard parts.count >= 3, let epoch = EpochID(parts[0]), let sequence = Int64(parts[1]) else { return nil }
-        return JournalHead(
-            lane: LaneHead(epoch: epoch, sequence: sequence, hash: parts[2] == "-" ? nil : parts[2]),
-            commits: parts.count > 3 ? Int64(parts[3]) ?? 0 : 0)
+        return [0, HeadFile.placeBytes].filter { $0 < count }
+            .compactMap { HeadFile.parse(buffer[$0..<min(count, $0 + HeadFile.placeBytes)]) }
+            .max { $0.commits < $1.commits }
     }
 
+    private static func parse(_ bytes: ArraySlice<UInt8>) -> JournalHead? {
+        let parts = String(decoding: bytes, as: UTF8.self).split(separator: " ").map(String.init)
+        guard parts.count >= 4, let epoch = EpochID(parts[0]), let sequence = Int64(parts[1]), let commits = Int64(parts[3]) else {
+            return nil
+        }
+        let head = JournalHead(
+            lane: LaneHead(epoch: epoch, sequence: sequence, hash: parts[2] == "-" ? nil : parts[2]), commits: commits)
+        // The mark is the end of what was written: a torn write lacks it. Files of earlier versions have none, and one place.
+        guard parts.count > 4, parts[4].hasPrefix("#") else { return parts.count == 4 ? head : nil }
+        return parts[4] == HeadFile.mark(parts[0...3].joined(separator: " ")) ? head : nil
+    }
+
+    private static func mark(_ text: String) -> String { "#" + digestText(Array(text.utf8)).prefix(11) }
+
+    private static let placeBytes = 160
+
+    /// Two places in turn, so that a torn write leaves the one before.
     func write(_ head: JournalHead, synced: Bool) throws {
         let (lane, commits) = (head.lane, head.commits)
-        let line = Array(
-            "\(lane.epoch) \(LanePosition.sequenceText(lane.sequence)) \(lane.hash ?? "-") \(commits) \n".utf8)
-        let fixed = line + [UInt8](repeating: 0x20, count: max(0, 128 - line.count))
-        guard pwrite(descriptor, fixed, fixed.count, 0) == fixed.count else {
+        let text = "\(lane.epoch) \(LanePosition.sequenceText(lane.sequence)) \(lane.hash ?? "-") \(commits)"
+        let line = Array("\(text) \(HeadFile.mark(text)) \n".utf8)
+        try put(line, at: commits % 2 == 0 ? 0 : HeadFile.placeBytes)
+        if synced { try sync() }
+    }
+
+    func replace(with head: JournalHead) throws {
+        try write(head, synced: false)
+        try put([], at: head.commits % 2 == 0 ? HeadFile.placeBytes : 0)
+        try sync()
+    }
+
+    private func put(_ line: [UInt8], at place: Int) throws {
+        let fixed = line + [UInt8](repeating: 0x20, count: max(0, HeadFile.placeBytes - line.count))
+        guard pwrite(descriptor, fixed, fixed.count, off_t(place)) == fixed.count else {
             throw JournalError(
                 .full, "\(path): cannot be written (\(String(cString: strerror(errno))))",
                 remedy: "Make room on the disk and start again")
         }
-        if synced {
-            fsync(descriptor)
-            let folder = open((path as NSString).deletingLastPathComponent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-            if folder >= 0 {
-                fsync(folder)
-                close(folder)
-            }
+    }
+
+    private func sync() throws {
+        let folder = open((path as NSString).deletingLastPathComponent, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        defer { if folder >= 0 { close(folder) } }
+        guard fsync(descriptor) == 0, folder < 0 || fsync(folder) == 0 else {
+            throw JournalError(
+                .full, "\(path): cannot be made durable (\(String(cString: strerror(errno))))",
+                remedy: "Check the disk and start again; nothing was acknowledged")
         }
     }
 }

@@ -136,6 +136,7 @@ public final class JournalStore {
             let previous = isNew ? nil : head
             if !isNew { head = LaneHead(epoch: EpochID(environment.makeUUID(environment.now())), sequence: 0, hash: nil) }
             _ = try transaction { try $0.append(.journalOpened(head.epoch, previous: previous, reason)) }
+            try headRecord?.replace(with: JournalHead(lane: head, commits: commits))
         case .rebuilt(let reason, let previous, let steps):
             guard isNew else {
                 throw JournalError(.foreign, "the journal is not empty", remedy: "Move it aside first: it is rebuilt as a new file")

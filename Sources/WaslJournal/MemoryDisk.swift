@@ -15,6 +15,7 @@ package final class MemoryDisk: HeadRecord {
 
     func read() -> JournalHead? { head }
     func write(_ head: JournalHead, synced: Bool) { self.head = head }
+    func replace(with head: JournalHead) { self.head = head }
 
     /// The tables of every journal and of one role, and nothing in them.
     package static func template(migrations: (inout DatabaseMigrator) -> Void) throws -> DatabaseQueue {

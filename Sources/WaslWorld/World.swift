@@ -36,6 +36,7 @@ final class World {
     private(set) var rebuiltCount = 0
     private(set) var story: [String] = []
     private var isHealed = false
+    private var ledgerRestoredAt: Int64 = 0
     private var digest = SHA256()
     private var registryVersion: Int64 = 1
     private var participants: [Registry.Participant] = []
@@ -296,7 +297,7 @@ final class World {
         schedule(.restoredBackup, 0.3) { [self] in restoreLater(anyone()) }
         schedule(.lostDisk, 0.2) { [self] in
             let process = anyone()
-            guard process !== ledger, !process.isHeld else { return false }
+            guard process !== ledger, areDisksWhole else { return false }
             lose(process, reason: "the disk died") {}
             return true
         }
@@ -331,10 +332,15 @@ final class World {
 
     // MARK: Disks
 
+    /// One disk at a time: what house and ledger lose together is nowhere any more, and no program brings it back.
+    private var areDisksWhole: Bool {
+        processes.allSatisfy { !$0.isHeld } && agenda.now > ledgerRestoredAt + 7_200_000
+    }
+
     private func restoreLater(_ process: WorldProcess) -> Bool {
         guard process.isUp, !process.isHeld, let backup = try? process.disk.backUp() else { return false }
         agenda.after(random.spread(60_000...Double(max(600_000, span / 2)))) { [self] in
-            guard !process.isHeld, !isHealed else { return }
+            guard areDisksWhole, !isHealed else { return }
             process.die()
             guard (try? process.disk.restore(backup)) != nil else { return }
             observe(.diskLost(at: agenda.time, participant: process.id.text))
@@ -350,6 +356,7 @@ final class World {
         recognisedCount += 1
         trace(nil, process.id.text, "refuses to start: \(error.reason)")
         process.isHeld = true
+        if process === ledger { ledgerRestoredAt = agenda.now }
         if process === ledger || options.bug == .backupReopened {
             agenda.after(600_000) { [self] in
                 process.isHeld = false

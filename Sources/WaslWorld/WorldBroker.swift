@@ -19,7 +19,7 @@ final class WorldBroker {
 
     /// A process's connections: none of an earlier generation is heard any more.
     final class WorldConsumer {
-        let process: WorldProcess
+        unowned let process: WorldProcess
         let queues: [String]
         let prefetch: Int
         var generation = 0

@@ -8,7 +8,7 @@ import WaslWeb
 struct SimulateCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "simulate", abstract: "A simulated world, or simulated agencies alone.",
-        subcommands: [SimulateRun.self, SimulateBugs.self, Agencies.self])
+        subcommands: [SimulateRun.self, SimulateBugs.self, SimulateSystemCalls.self, SimulateRole.self, Agencies.self])
 
     struct Agencies: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

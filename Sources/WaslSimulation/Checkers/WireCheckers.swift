@@ -95,7 +95,8 @@ struct AcknowledgedIsKept: Checker {
     private var delivered: [String: Timestamp] = [:]
     /// Outcome to its request.
     private var outcomes: [String: String] = [:]
-    private var ledgerHas: Set<String> = []
+    /// By message: when the ledger acknowledged it, by its own clock.
+    private var ledgerHas: [String: Timestamp] = [:]
     private var lanes: [EpochID: [Int64: String]] = [:]
     private var askedAgain: [(id: String, reason: String)] = []
     /// By participant and message: what was set aside was not lost, and may come again.
@@ -107,10 +108,10 @@ struct AcknowledgedIsKept: Checker {
         switch observation {
         case .diskLost(_, let participant):
             lost.insert(participant)
-            if participant == "ledger" { ledgerHas = [] }
+            if participant == "ledger" { ledgerHas = [:] }
         case .acknowledged(let queue, let id, let clock):
             if queue == "ledger" {
-                ledgerHas.insert(id)
+                ledgerHas[id] = ledgerHas[id] ?? clock
             } else if queue.hasPrefix("house.") {
                 let house = String(queue.dropFirst(6))
                 // A clock that was put back says less than the house knew.
@@ -142,7 +143,8 @@ struct AcknowledgedIsKept: Checker {
                 let through = envelope.data["through"]?.string.flatMap({ Int64($0) })
             else { return }
             for number in from...max(from, min(through, from + 5_000)) {
-                if let id = lanes[epoch]?[number], ledgerHas.contains(id) {
+                // An ask that was minted before the message came may reach the wire after it.
+                if let id = lanes[epoch]?[number], let at = ledgerHas[id], at < envelope.time {
                     askedAgain.append((id, "number \(number) of epoch \(epoch) was acknowledged and asked for again"))
                 }
             }
