@@ -16,7 +16,7 @@ int wasl_faults_are_here = 1;
 
 enum action { NOTHING, FAIL_EIO, FAIL_ENOSPC, SHORT, KILL };
 
-static const char *path_part, *call_kind, *while_file;
+static const char *path_part, *path_not, *call_kind, *while_file;
 static long fail_at;
 static enum action what;
 static int log_file = -1;
@@ -24,6 +24,7 @@ static atomic_long seen;
 
 __attribute__((constructor)) static void read_environment(void) {
     path_part = getenv("WASL_FAULT_PATH");
+    path_not = getenv("WASL_FAULT_NOT");
     call_kind = getenv("WASL_FAULT_CALL");
     while_file = getenv("WASL_FAULT_WHILE");
     const char *at = getenv("WASL_FAULT_AT");
@@ -44,7 +45,7 @@ static int concerns(int descriptor, const char *kind) {
     ssize_t length = readlink(link, path, sizeof path - 1);
     if (length <= 0) { return 0; }
     path[length] = 0;
-    return strstr(path, path_part) != NULL;
+    return strstr(path, path_part) && !(path_not && strstr(path, path_not));
 }
 
 /// What is to happen to this call. The raw system call writes the log, so that this library never meets itself.

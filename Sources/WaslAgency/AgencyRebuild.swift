@@ -24,7 +24,8 @@ package struct AgencyRebuild {
     }
 
     /// One step: all of it, or nothing.
-    package func run(_ evidence: [Evidence], in transaction: JournalTransaction) throws {
+    package func run(_ all: EvidenceOfParticipant, in transaction: JournalTransaction) throws {
+        let evidence = all.messages
         let own = desk.agency.id
         var stories: [RequestID: Story] = [:]
         for item in evidence where item.envelope.source.participant == own {
@@ -40,7 +41,8 @@ package struct AgencyRebuild {
                 try transaction.recordArrival(of: item.envelope, body: item.body) == .new,
                 var job = try steps.job(from: item.envelope, in: transaction)
             else { continue }
-            try settle(&job, stories[subject] ?? Story(), steps, transaction)
+            let story = stories[subject] ?? Story()
+            try settle(&job, story, steps, transaction, isWhole: all.isWhole)
         }
     }
 
@@ -59,7 +61,7 @@ package struct AgencyRebuild {
     }
 
     private func settle(
-        _ job: inout Job, _ story: Story, _ steps: AgencySteps, _ transaction: JournalTransaction
+        _ job: inout Job, _ story: Story, _ steps: AgencySteps, _ transaction: JournalTransaction, isWhole: Bool
     ) throws {
         job.revision = story.revision
         if story.status?.isTerminal == true {
@@ -79,8 +81,9 @@ package struct AgencyRebuild {
         case .queryable:
             (job.isDoubted, job.attempts, job.state) = (true, 1, .looking)
             (job.firstAttempt, job.lastAttempt) = (job.accepted, transaction.now)
-        case .neither where !story.isIntended:
-            // An intention is with the broker before the first byte of a call: none, so no call.
+        case .neither where !story.isIntended && isWhole:
+            // An intention is with the broker before the first byte of a call: none, so no call. Where something may be missing, its
+            // absence says nothing.
             break
         case .neither, nil:
             job.state = .calling

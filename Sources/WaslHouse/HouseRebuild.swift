@@ -14,7 +14,8 @@ package struct HouseRebuild {
     package init(steps: HouseSteps) { self.steps = steps }
 
     /// One step: all of it, or nothing.
-    package func run(_ evidence: [Evidence], in transaction: JournalTransaction) throws {
+    package func run(_ all: EvidenceOfParticipant, in transaction: JournalTransaction) throws {
+        let evidence = all.messages
         for item in evidence where item.envelope.source.participant == steps.house {
             try transaction.recover(item)
             if item.envelope.type == .requestSubmitted { try steps.restore(item, in: transaction) }

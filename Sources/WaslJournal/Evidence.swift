@@ -17,31 +17,44 @@ public struct Evidence: Sendable, Hashable {
     }
 }
 
+/// All that the ledger kept of a participant.
+public struct EvidenceOfParticipant: Sendable, Hashable {
+    public let messages: [Evidence]
+    /// The ledger set nothing of this participant's aside, and misses none of its numbers. Otherwise what is not in here may still have
+    /// been said: a message under a key that the ledger did not know yet, say.
+    public let isWhole: Bool
+
+    public init(messages: [Evidence], isWhole: Bool) {
+        self.messages = messages
+        self.isWhole = isWhole
+    }
+}
+
 /// Evidence as a file: one JSON object a line with `body` and `signature`, and a last line that counts them, so that a torn file is
 /// known for one.
 public enum EvidenceFile {
-    public static func text(_ evidence: [Evidence]) -> String {
-        evidence.map { line in
+    public static func text(_ evidence: EvidenceOfParticipant) -> String {
+        evidence.messages.map { line in
             JSON.object(["body": .string(String(decoding: line.body, as: UTF8.self)), "signature": .string(line.signature)]).text + "\n"
-        }.joined() + JSON.object(["messages": JSON(evidence.count)]).text + "\n"
+        }.joined() + JSON.object(["messages": JSON(evidence.messages.count), "whole": .bool(evidence.isWhole)]).text + "\n"
     }
 
     /// Every message, its signature verified.
     ///
     /// - Throws: ``JournalError`` naming the line.
-    public static func read(_ bytes: [UInt8], verify: (Evidence) throws -> Void) throws -> [Evidence] {
+    public static func read(_ bytes: [UInt8], verify: (Evidence) throws -> Void) throws -> EvidenceOfParticipant {
         func error(_ line: Int, _ reason: String) -> JournalError {
             JournalError(
                 .damaged, "evidence line \(line): \(reason)", remedy: "Export it again with `wasl ledger evidence`; nothing was changed")
         }
         var evidence: [Evidence] = []
-        var isWhole = false
+        var isWhole: Bool?
         for (index, line) in bytes.split(separator: 0x0A).enumerated() {
-            guard !isWhole else { throw error(index + 1, "something follows the count") }
+            guard isWhole == nil else { throw error(index + 1, "something follows the count") }
             guard let json = try? JSON.parse(Array(line)) else { throw error(index + 1, "not a JSON object") }
             if let count = json["messages"]?.integer {
                 guard count == evidence.count else { throw error(index + 1, "counts \(count) messages, found \(evidence.count)") }
-                isWhole = true
+                isWhole = json["whole"] == true
                 continue
             }
             guard let body = json["body"]?.string, let signature = json["signature"]?.string else {
@@ -53,8 +66,8 @@ public enum EvidenceFile {
                 evidence.append(item)
             } catch let reason { throw error(index + 1, "\(reason)") }
         }
-        guard isWhole else { throw error(evidence.count + 1, "the file ends before its count: it is torn") }
-        return evidence
+        guard let isWhole else { throw error(evidence.count + 1, "the file ends before its count: it is torn") }
+        return EvidenceOfParticipant(messages: evidence, isWhole: isWhole)
     }
 
     /// The end of a participant's last lane, as far as the evidence goes.

@@ -104,7 +104,7 @@ package enum LedgerQueries {
     }
 
     /// All that a participant said, and all that was said to it, in the order of its logging: what its journal is rebuilt from.
-    package static func evidence(_ db: Database, of participant: ParticipantID) throws -> [Evidence] {
+    package static func evidence(_ db: Database, of participant: ParticipantID) throws -> EvidenceOfParticipant {
         let rows = try Row.fetchCursor(
             db,
             sql: """
@@ -116,7 +116,19 @@ package enum LedgerQueries {
             let body: Data = row[0]
             evidence.append(try Evidence(body: [UInt8](body), signature: row[1]))
         }
-        return evidence
+        return EvidenceOfParticipant(messages: evidence, isWhole: try isWhole(db, participant))
+    }
+
+    private static func isWhole(_ db: Database, _ participant: ParticipantID) throws -> Bool {
+        let hasGap = try Bool.fetchOne(
+            db, sql: "SELECT EXISTS (SELECT 1 FROM lane WHERE source IN (?, ?) AND through < max(seen, announced))",
+            arguments: ["/houses/\(participant)", "/agencies/\(participant)"])
+        // What was set aside says who it is from, truly or not: either way somebody has to look.
+        let bodies = try Data.fetchCursor(db, sql: "SELECT body FROM quarantine")
+        while let body = try bodies.next() {
+            if (try? Envelope(parsing: [UInt8](body)))?.source.participant == participant { return false }
+        }
+        return hasGap == false
     }
 
     /// What the ledger still waits for: requests without an end, outcomes not delivered, gaps that may still close. At most a few.

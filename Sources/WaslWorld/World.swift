@@ -36,6 +36,7 @@ final class World {
     private(set) var rebuiltCount = 0
     private(set) var story: [String] = []
     private var isHealed = false
+    private var healedAt: Int64 = 0
     private var ledgerRestoredAt: Int64 = 0
     private var digest = SHA256()
     private var registryVersion: Int64 = 1
@@ -169,6 +170,8 @@ final class World {
     }
 
     private var isQuiet: Bool {
+        // Everybody has been heard since the last trouble: a beat tells what of a lane's end is missing.
+        guard agenda.now > quietAfter else { return false }
         guard shownKeys.count == ordered, broker.isEmpty, processes.allSatisfy({ $0.isUp && $0.isConnected && $0.backlog == 0 }) else {
             return false
         }
@@ -187,8 +190,11 @@ final class World {
         return reasons.joined(separator: "; ")
     }
 
+    private var quietAfter: Int64 { max(healedAt, ledgerRestoredAt + 600_000) + presenceInterval + 2 * sweepInterval }
+
     private func heal() {
         isHealed = true
+        healedAt = agenda.now
         for process in processes {
             process.isCut = false
             process.clock.skew = 0
@@ -383,15 +389,17 @@ final class World {
         agenda.after(600_000) { [self] in
             guard ledger.isUp, ledger.isConnected, broker.isLedgerCaughtUp else { return rebuildWhenPossible(process, reason) }
             do {
-                let evidence = try ledger.evidence(of: process.id)
-                let previous = EvidenceFile.lastHead(of: process.id, in: evidence)
+                guard let evidence = try ledger.evidence(of: process.id) else { return rebuildWhenPossible(process, reason) }
+                let previous = EvidenceFile.lastHead(of: process.id, in: evidence.messages)
                 switch process {
                 case let house as WorldHouse: try house.rebuild(from: evidence, previous: previous, reason: reason)
                 case let worker as WorldWorker: try worker.rebuild(from: evidence, previous: previous, reason: reason)
                 default: break
                 }
                 rebuiltCount += 1
-                trace(nil, process.id.text, "is rebuilt from \(evidence.count) messages")
+                trace(
+                    nil, process.id.text,
+                    "is rebuilt from \(evidence.messages.count) messages\(evidence.isWhole ? "" : ", not all there are")")
                 process.isHeld = false
                 process.start()
             } catch {

@@ -65,7 +65,7 @@ final class WorldHouse: WorldProcess {
         try read { try Row.fetchAll($0, sql: "SELECT id, state FROM request").map { ($0[0], $0[1]) } } ?? []
     }
 
-    func rebuild(from evidence: [Evidence], previous: LaneHead?, reason: String) throws {
+    func rebuild(from evidence: EvidenceOfParticipant, previous: LaneHead?, reason: String) throws {
         let rebuild = HouseRebuild(steps: steps)
         try self.rebuild(reason: reason, previous: previous) { try rebuild.run(evidence, in: $0) }
     }

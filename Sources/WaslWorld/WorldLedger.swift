@@ -39,8 +39,8 @@ final class WorldLedger: WorldProcess {
         }
     }
 
-    func evidence(of participant: ParticipantID) throws -> [Evidence] {
-        try read { try LedgerQueries.evidence($0, of: participant) } ?? []
+    func evidence(of participant: ParticipantID) throws -> EvidenceOfParticipant? {
+        try read { try LedgerQueries.evidence($0, of: participant) }
     }
 
     /// What the ledger says, as its interface says it.

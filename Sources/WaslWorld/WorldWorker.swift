@@ -199,7 +199,7 @@ final class WorldWorker: WorldProcess {
         }
     }
 
-    func rebuild(from evidence: [Evidence], previous: LaneHead?, reason: String) throws {
+    func rebuild(from evidence: EvidenceOfParticipant, previous: LaneHead?, reason: String) throws {
         let rebuild = AgencyRebuild(desk: desk, environment: environment)
         try self.rebuild(reason: reason, previous: previous) { try rebuild.run(evidence, in: $0) }
     }

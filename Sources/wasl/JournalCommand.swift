@@ -83,7 +83,12 @@ struct JournalCommand: ParsableCommand {
                     agency, settings.journalPath, settings.headFile, settings.keys, catalogue, settings.registry, from: messages,
                     reason: reason)
             }
-            print("Rebuilt from \(messages.count) messages: \(known) requests are known again. Start the daemon.")
+            print("Rebuilt from \(messages.messages.count) messages: \(known) requests are known again. Start the daemon.")
+            if !messages.isWhole {
+                print(
+                    "The ledger has set messages of this participant aside, or misses some: what cannot be repeated and has no end in the evidence was parked."
+                )
+            }
         }
     }
 }

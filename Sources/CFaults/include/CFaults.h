@@ -6,6 +6,7 @@
 /// | variable | meaning |
 /// | --- | --- |
 /// | `WASL_FAULT_PATH` | only calls on files whose path holds this text; without it nothing is touched |
+/// | `WASL_FAULT_NOT` | and does not hold this one |
 /// | `WASL_FAULT_CALL` | `write` (also pwrite), `sync` (fsync, fdatasync), `truncate`, or `any` |
 /// | `WASL_FAULT_AT` | the call that fails, counted from 1 |
 /// | `WASL_FAULT_WHILE` | instead: every such call fails while this file exists |
