@@ -23,7 +23,10 @@ extension AgencyWorker {
                     await publishing.awaitConfirmation(of: number)
                     action = run.confirmed(at: journal.now)
                 case .perform(let call, let isRepeatable):
-                    action = run.performed(await client.perform(call, isRepeatable: isRepeatable), at: journal.now)
+                    CrashPoint.agencyBeforeCall.passed()
+                    let transport = await client.perform(call, isRepeatable: isRepeatable)
+                    CrashPoint.agencyAfterCall.passed()
+                    action = run.performed(transport, at: journal.now)
                 case .translateAnswer(let program, let input):
                     action = run.answered(await translate(program, input), at: journal.now)
                 case .conclude(let conclusion):

@@ -120,6 +120,7 @@ public final class AgencyWorker: Sendable {
 
     private func beat() async {
         while !Task.isCancelled {
+            await consuming.reexamine(underRegistry: parts.registry.registry.version)
             if publishing.isUp {
                 do {
                     let presence = Presence(

@@ -79,6 +79,7 @@ public final class House: Sendable {
     public func beat() async {
         while !Task.isCancelled {
             changes.notify()
+            await consuming.reexamine(underRegistry: parts.registry.registry.version)
             if publishing.isUp {
                 do {
                     let presence = Presence(
@@ -103,6 +104,7 @@ public final class House: Sendable {
         do {
             let receipt = try await journal.commit { [steps] in try steps.accept(prepared, in: $0) }
             if !receipt.isRepeated { changes.notify() }
+            CrashPoint.houseBeforeAnswer.passed()
             return receipt
         } catch AcceptanceError.keyReused(let request) {
             throw Problem.keyReused(request)

@@ -24,6 +24,7 @@ public final class ConsumingPump<Handler: DeliveryHandler>: Sendable {
     private let task = Mutex<Task<Void, Never>?>(nil)
     private let isLinkUp = Mutex(false)
     private let isClosing = Mutex(false)
+    private let examinedUnder = Mutex<Int64>(-1)
     private let batchMax: Int
     private let linger: Duration
 
@@ -60,6 +61,25 @@ public final class ConsumingPump<Handler: DeliveryHandler>: Sendable {
         task.withLock { $0 = Task { await run() } }
     }
 
+    /// Looks again at what was set aside for its signature, once for each version of the registry: a key that was not known yet may be
+    /// known now.
+    public func reexamine(underRegistry version: Int64) async {
+        let isNew = examinedUnder.withLock { examined in
+            defer { examined = version }
+            return examined != version
+        }
+        guard isNew else { return }
+        do {
+            let deliveries = try await journal.commit { try $0.setAsideForSignature() }
+            guard !deliveries.isEmpty else { return }
+            let prepared = handler.prepare(deliveries)
+            let recorded = try await journal.commit { [handler] in try handler.record(prepared, in: $0) }
+            await handler.committed(prepared, recorded)
+        } catch {
+            logger.error("what was set aside could not be looked at again", metadata: ["error": "\(error)"])
+        }
+    }
+
     public func close() async {
         isClosing.withLock { $0 = true }
         link.close()
@@ -80,11 +100,13 @@ public final class ConsumingPump<Handler: DeliveryHandler>: Sendable {
                 do {
                     let recorded = try await journal.commit { [handler] in try handler.record(prepared, in: $0) }
                     await handler.committed(prepared, recorded)
+                    CrashPoint.deliveriesBeforeAcknowledge.passed()
                     // Tags grow within a connection, and one acknowledgement covers the earlier ones; a batch may span two connections.
                     for (index, delivery) in batch.enumerated()
                     where index + 1 == batch.count || batch[index + 1].tag.generation != delivery.tag.generation {
                         link.acknowledge(through: delivery.tag)
                     }
+                    CrashPoint.deliveriesAfterAcknowledge.passed()
                     break
                 } catch let error as JournalError where error.code == .closed {
                     return

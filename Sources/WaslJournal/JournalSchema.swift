@@ -75,6 +75,9 @@ enum JournalSchema {
                         PRIMARY KEY (epoch, sequence)
                     ) STRICT, WITHOUT ROWID;
                     CREATE INDEX recovered_subject ON recovered (subject) WHERE subject IS NOT NULL;
+
+                    ALTER TABLE quarantine ADD COLUMN signature TEXT;
+                    ALTER TABLE quarantine ADD COLUMN queue TEXT NOT NULL DEFAULT '';
                     """)
         }
     }

@@ -179,7 +179,9 @@ public final class JournalStore {
                         transaction.number, watermark, commits + (hasChanged ? 1 : 0),
                     ])
                 }
+                CrashPoint.journalBeforeCommit.passed()
                 try db.cachedStatement(sql: "COMMIT TRANSACTION").execute()
+                CrashPoint.journalAfterCommit.passed()
                 return (result, transaction, hasChanged)
             } catch {
                 // SQLite has rolled back by itself after some errors.

@@ -126,7 +126,33 @@ public final class JournalTransaction {
         if let known { return known == digest ? .duplicate : .conflicting }
         try db.cachedStatement(sql: "INSERT INTO inbox (source, id, digest, received) VALUES (?, ?, ?, ?)")
             .execute(arguments: [source, envelope.id, digest, now.milliseconds])
+        try release(body)
         return .new
+    }
+
+    /// Takes a message that is accepted now out of the quarantine, if it was set aside before: under a key that was not known yet, say.
+    public func release(_ body: [UInt8]) throws {
+        let isEmpty = try Bool.fetchOne(db.cachedStatement(sql: "SELECT NOT EXISTS (SELECT 1 FROM quarantine)")) ?? true
+        if isEmpty { return }
+        try db.cachedStatement(sql: "DELETE FROM quarantine WHERE digest = ?")
+            .execute(arguments: [saltedDigestText(body, salt: salt)])
+    }
+
+    /// What was set aside for its signature, as it came: to be looked at again when the registry has changed.
+    public func setAsideForSignature() throws -> [Delivery] {
+        try Row.fetchAll(
+            db,
+            sql: """
+                SELECT exchange, routing_key, message_id, queue, signature, body FROM quarantine
+                WHERE signature IS NOT NULL AND reason LIKE 'wasl-signature:%' ORDER BY number LIMIT 5000
+                """
+        ).map { row in
+            let body: Data = row["body"]
+            return Delivery(
+                tag: DeliveryTag(generation: 0, number: 0), queue: row["queue"], exchange: row["exchange"],
+                routingKey: row["routing_key"], isRedelivered: true, messageID: row["message_id"], contentType: Envelope.contentType,
+                signature: row["signature"], body: [UInt8](body))
+        }
     }
 
     /// Sets a delivery aside, where an operator sees it, and reports it: reason and digest, never its content.
@@ -136,13 +162,13 @@ public final class JournalTransaction {
         let digest = saltedDigestText(delivery.body, salt: salt)
         try db.cachedStatement(
             sql: """
-                INSERT INTO quarantine (received, exchange, routing_key, message_id, reason, digest, seen, body)
-                VALUES (?, ?, ?, ?, ?, ?, 1, ?)
+                INSERT INTO quarantine (received, exchange, routing_key, message_id, reason, digest, seen, body, signature, queue)
+                VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?)
                 ON CONFLICT (digest) DO UPDATE SET seen = seen + 1
                 """
         ).execute(arguments: [
             now.milliseconds, delivery.exchange, delivery.routingKey, String(delivery.messageID.prefix(128)), reason,
-            digest, Data(delivery.body),
+            digest, Data(delivery.body), delivery.signature.map { String($0.prefix(1024)) }, delivery.queue,
         ])
         let seen = try Int.fetchOne(
             db.cachedStatement(sql: "SELECT seen FROM quarantine WHERE digest = ?"), arguments: [digest])

@@ -124,6 +124,7 @@ public final class PublishingPump: Sendable {
             switch action {
             case .publish(let messages):
                 link.publish(messages)
+                CrashPoint.publishBeforeConfirm.passed()
             case .refill(let after, let limit):
                 Task { await refill(after: after, limit: limit) }
             case .retry(let message, let attempt):

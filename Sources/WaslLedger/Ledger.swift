@@ -99,6 +99,7 @@ public final class Ledger: Sendable {
 
     private func beat() async {
         while !Task.isCancelled {
+            await consuming.reexamine(underRegistry: parts.registry.registry.version)
             if publishing.isUp {
                 do {
                     let presence = Presence(

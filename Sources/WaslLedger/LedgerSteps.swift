@@ -59,6 +59,8 @@ package struct LedgerSteps: Sendable {
         ])
         try db.cachedStatement(sql: "INSERT INTO evidence (number, signature, body) VALUES (?, ?, ?)").execute(
             arguments: [db.lastInsertedRowID, message.delivery.signature, Data(message.delivery.body)])
+        try transaction.release(message.delivery.body)
+        try findings.clear(.refusedMessage, key: "ledger \(envelope.id)", cause: "the same message was accepted later")
         try checkChain(message, lane, findings, transaction)
         try advance(lane, envelope.source, findings, transaction)
         return true

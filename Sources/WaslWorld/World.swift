@@ -327,7 +327,10 @@ final class World {
         disturb(until: 7_200_000, nil)
         // Everybody hears of it in their own time; the owner speaks with the new key when it starts again.
         for other in processes {
-            agenda.after(random.number(1_000...3_600_000)) { try? other.registry.replace(with: registry) }
+            agenda.after(random.number(1_000...3_600_000)) {
+                try? other.registry.replace(with: registry)
+                other.later(0) { other.reexamine() }
+            }
         }
         agenda.after(random.number(1_000...3_600_000)) {
             process.keys = fresh

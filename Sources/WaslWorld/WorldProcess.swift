@@ -2,6 +2,7 @@ import GRDB
 import WaslJournal
 import WaslModel
 import WaslSeal
+import WaslSimulation
 
 /// A participant's clock: right, unless somebody put it wrong.
 final class WorldClock: @unchecked Sendable {
@@ -104,6 +105,7 @@ class WorldProcess {
             self.store = store
             window = PublishingWindow(confirmedThrough: store.confirmedThrough, newest: store.number)
             try started()
+            later(0) { [self] in reexamine() }
             connectSoon()
             beat()
         } catch let error as JournalError where error.code == .restored {
@@ -287,6 +289,17 @@ class WorldProcess {
         } catch {
             // Not acknowledged, so not lost.
             later(1_000) { [self] in recordBatch() }
+        }
+    }
+
+    /// Looks again at what was set aside for its signature, as production does under a new version of the registry.
+    func reexamine() {
+        guard isUp, let deliveries = try? commit({ try $0.setAsideForSignature() }), !deliveries.isEmpty else { return }
+        do {
+            let after = try record(deliveries)
+            later(0) { after() }
+        } catch {
+            later(1_000) { [self] in reexamine() }
         }
     }
 

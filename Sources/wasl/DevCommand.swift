@@ -136,11 +136,16 @@ enum Reconciliation {
     }
 
     static func openFindings(_ ledger: String, _ token: String) async throws -> [JSON] {
+        try await findings(ledger, token, state: "open")
+    }
+
+    /// - Parameter state: `open`, `cleared` or `all`.
+    static func findings(_ ledger: String, _ token: String, state: String) async throws -> [JSON] {
         var all: [JSON] = []
         var after: Int64 = 0
         while true {
             let (status, page) = try await Program.http(
-                "GET", "\(ledger)/v1/findings?state=open&limit=1000&after=\(after)", token: token)
+                "GET", "\(ledger)/v1/findings?state=\(state)&limit=1000&after=\(after)", token: token)
             guard status == 200 else { throw Failure.unavailable("the ledger answered with \(status)") }
             all += page["findings"]?.array ?? []
             guard let next = page["next"]?.integer else { return all }

@@ -13,12 +13,16 @@ final class DevStack: Sendable {
         var logLevel = "notice"
         var latencyMax: Int64 = 15
         var darkSeconds: Int64 = 0
+        /// Where houses find the broker, if not at its own port: a proxy that cuts and slows.
+        var houseBrokerPort: Int?
     }
 
     private struct Child {
         let name: String
         let arguments: [String]
         var process: ChildProcess?
+        /// What the next life of it gets besides: a point to die at, a library to preload. Forgotten by the one after.
+        var extra: [String: String] = [:]
     }
 
     let layout: DevLayout
@@ -28,10 +32,13 @@ final class DevStack: Sendable {
     private let options: Options
     private let children: Mutex<[Child]>
     private let isStopping = Mutex(false)
+    /// Says nothing of each end and start.
+    let isQuiet: Bool
     /// Children hold the reading end as standard input: when this process ends, however it ends, they see it.
     private let lifeline: Pipe
 
-    init(folder: String, schemas: String, options: Options) throws {
+    init(folder: String, schemas: String, options: Options, isQuiet: Bool = false) throws {
+        self.isQuiet = isQuiet
         self.options = options
         layout = DevLayout(folder: folder)
         try layout.makeFolders()
@@ -88,7 +95,9 @@ final class DevStack: Sendable {
                 ] + simulated))
         func add(_ id: String, _ role: Role, endpoint: String? = nil) throws {
             try participants.writeConfiguration(
-                id, role: role, port: ports[id] ?? 0, brokerPort: node.amqpPort, endpoint: endpoint, logLevel: options.logLevel)
+                id, role: role, port: ports[id] ?? 0,
+                brokerPort: role == .house ? options.houseBrokerPort ?? node.amqpPort : node.amqpPort, endpoint: endpoint,
+                logLevel: options.logLevel)
             list.append(
                 Child(name: id, arguments: [role.rawValue, "run", "--config", layout.configFile(id), "--follow-parent"]))
         }
@@ -109,9 +118,9 @@ final class DevStack: Sendable {
         children.withLock { $0 = [child] }
     }
 
-    private func spawn(_ name: String, _ arguments: [String]) throws -> ChildProcess {
+    private func spawn(_ name: String, _ arguments: [String], extra: [String: String] = [:]) throws -> ChildProcess {
         try ChildProcess(
-            Program.path, arguments, environment: DevStack.environment(home: layout.folder),
+            Program.path, arguments, environment: DevStack.environment(home: layout.folder).merging(extra) { $1 },
             output: "\(layout.logsFolder)/\(name).log", input: lifeline.fileHandleForReading.fileDescriptor)
     }
 
@@ -136,20 +145,38 @@ final class DevStack: Sendable {
         }
     }
 
+    /// Ends a child at once; its next life gets `extra` besides its environment.
+    func kill(_ name: String, thenWith extra: [String: String] = [:]) {
+        children.withLock { children in
+            guard let index = children.firstIndex(where: { $0.name == name }) else { return }
+            children[index].extra = extra
+            children[index].process?.signal(SIGKILL)
+        }
+    }
+
+    func signal(_ name: String, _ number: Int32) {
+        children.withLock { $0.first { $0.name == name }?.process?.signal(number) }
+    }
+
+    /// Makes exchanges, queues and permissions as they should be.
+    func mendTopology() async throws { try await applyTopology() }
+
     /// Starts again what has ended; a person may have killed it to see what happens.
     func restartEnded() {
         guard !isStopping.withLock({ $0 }) else { return }
         if node.hasEnded {
-            say("the broker has ended: starting it again")
-            Task { [node] in
-                do { try await node.start() } catch { say("the broker does not start: \(error)") }
+            if !isQuiet { say("the broker has ended: starting it again") }
+            Task { [node, isQuiet] in
+                do { try await node.start() } catch { if !isQuiet { say("the broker does not start: \(error)") } }
             }
         }
         children.withLock { children in
             for index in children.indices {
                 guard let status = children[index].process?.reap() else { continue }
-                say("\(children[index].name) has ended (status \(status)): starting it again")
-                children[index].process = try? spawn(children[index].name, children[index].arguments)
+                if !isQuiet { say("\(children[index].name) has ended (status \(status)): starting it again") }
+                children[index].process = try? spawn(
+                    children[index].name, children[index].arguments, extra: children[index].extra)
+                children[index].extra = [:]
             }
         }
     }

@@ -15,7 +15,7 @@ struct Wasl: AsyncParsableCommand {
             needed is not there; 74 a disk failed; 78 bad configuration.
             """, version: version,
         subcommands: [
-            DevCommand.self, HouseCommand.self, AgencyCommand.self, LedgerCommand.self, TraceCommand.self,
+            DevCommand.self, TortureCommand.self, HouseCommand.self, AgencyCommand.self, LedgerCommand.self, TraceCommand.self,
             SimulateCommand.self, TopologyCommand.self, RegistryCommand.self, KeysCommand.self, CatalogueCommand.self,
             JournalCommand.self, BenchCommand.self, JQHelperCommand.self,
         ])

@@ -1,10 +1,10 @@
 /// SplitMix64: small, quick, and the same on every machine.
-struct SeededRandom: RandomNumberGenerator {
+public struct SeededRandom: RandomNumberGenerator, Sendable {
     private var state: UInt64
 
-    init(seed: UInt64) { state = seed }
+    public init(seed: UInt64) { state = seed }
 
-    mutating func next() -> UInt64 {
+    public mutating func next() -> UInt64 {
         state &+= 0x9E37_79B9_7F4A_7C15
         var word = state
         word = (word ^ (word >> 30)) &* 0xBF58_476D_1CE4_E5B9
@@ -13,14 +13,14 @@ struct SeededRandom: RandomNumberGenerator {
     }
 
     /// A generator of its own: what one part draws moves nothing for another.
-    mutating func fork() -> SeededRandom { SeededRandom(seed: next()) }
+    public mutating func fork() -> SeededRandom { SeededRandom(seed: next()) }
 
-    mutating func number(_ range: ClosedRange<Int64>) -> Int64 { Int64.random(in: range, using: &self) }
+    public mutating func number(_ range: ClosedRange<Int64>) -> Int64 { Int64.random(in: range, using: &self) }
 
-    mutating func happens(_ probability: Double) -> Bool { Double.random(in: 0..<1, using: &self) < probability }
+    public mutating func happens(_ probability: Double) -> Bool { Double.random(in: 0..<1, using: &self) < probability }
 
     /// Spread over the orders of magnitude between the two ends.
-    mutating func spread(_ range: ClosedRange<Double>) -> Int64 {
+    public mutating func spread(_ range: ClosedRange<Double>) -> Int64 {
         let exponent = Double.random(in: 0...1, using: &self)
         var value = range.lowerBound
         // Powers by repeated roots would drag in the C library, whose last bits differ between machines.
@@ -32,7 +32,7 @@ struct SeededRandom: RandomNumberGenerator {
         return Int64(value)
     }
 
-    mutating func bytes(_ count: Int) -> [UInt8] {
+    public mutating func bytes(_ count: Int) -> [UInt8] {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(count + 7)
         while bytes.count < count {
