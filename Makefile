@@ -5,10 +5,11 @@ RELEASE = .build-release/release
 # `make sim SEED=1 COUNT=300`
 SEED ?= 1
 COUNT ?= 300
+SECONDS_EACH ?= 60
 TESTDATA ?= ../shared/testdata
 export WASL_TESTDATA ?= $(abspath $(TESTDATA))
 
-.PHONY: help setup build demo test lint check browser descriptions release sim clean
+.PHONY: help setup build demo test lint check browser descriptions release sim fuzz clean
 
 help: ## Shows this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -52,6 +53,15 @@ release: ## Builds the program as it is installed
 sim: release ## Whole worlds from seeds, with everything going wrong: SEED=1 COUNT=300; then every planted bug
 	$(RELEASE)/wasl simulate run --seed $(SEED) --count $(COUNT)
 	$(RELEASE)/wasl simulate bugs
+
+fuzz: ## The guided fuzzer on every parser: SECONDS_EACH=60
+	WASL_FUZZER_RUNTIME=$$($(SWIFT)c -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')/clang/lib/linux/libclang_rt.fuzzer_no_main-$$(uname -m).a; \
+	export WASL_FUZZER_RUNTIME; test -f "$$WASL_FUZZER_RUNTIME" || { echo "not tried: this Swift has no libFuzzer ($$WASL_FUZZER_RUNTIME)"; exit 69; }; \
+	$(SWIFT) build --scratch-path .build-fuzz --product wasl-fuzz && \
+	for target in envelope signature sealed registry soap configuration order; do \
+		mkdir -p .build-fuzz/corpus/$$target; \
+		.build-fuzz/debug/wasl-fuzz $$target .build-fuzz/corpus/$$target Tests/FuzzCorpus/$$target -max_total_time=$(SECONDS_EACH) -max_len=8192 -artifact_prefix=.build-fuzz/$$target- -print_final_stats=1 || exit 1; \
+	done
 
 clean: ## Removes what was built and the data of demos
 	rm -rf .build .build-release .wasl-dev

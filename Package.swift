@@ -1,4 +1,5 @@
 // swift-tools-version: 6.2
+import Foundation
 import PackageDescription
 
 // Every arrow between modules is listed here once; Tests/ArchitectureTests holds them.
@@ -92,6 +93,10 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
+            name: "WaslFuzz",
+            dependencies: ["WaslModel", "WaslSeal", "WaslCatalogue", "WaslHouse", "WaslAgency", "WaslSimulation"], swiftSettings: strict),
+        .testTarget(name: "FuzzTests", dependencies: ["WaslFuzz", "WaslSimulation"], swiftSettings: strict),
+        .target(
             name: "TestSupport", dependencies: ["WaslModel", "WaslSeal", "WaslCatalogue", "WaslJournal"],
             path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),
@@ -127,3 +132,17 @@ let package = Package(
             ], swiftSettings: strict),
     ]
 )
+
+// The coverage-guided fuzzer is built by `make fuzz` alone, in a folder of its own: its main comes from the compiler's runtime.
+if let runtime = ProcessInfo.processInfo.environment["WASL_FUZZER_RUNTIME"] {
+    let covered: [SwiftSetting] = [.unsafeFlags(["-sanitize-coverage=edge,inline-8bit-counters,pc-table"])]
+    for target in package.targets where target.type == .regular && target.name.hasPrefix("Wasl") || target.name == "JSONSchema" {
+        target.swiftSettings = strict + covered
+    }
+    package.targets += [
+        .target(name: "CFuzzer"),
+        .executableTarget(
+            name: "wasl-fuzz", dependencies: ["WaslFuzz", "CFuzzer"], swiftSettings: strict,
+            linkerSettings: [.unsafeFlags([runtime, "-lstdc++"])]),
+    ]
+}

@@ -15,6 +15,7 @@ private let arrows: [String: Set<String>] = [
     "WaslLedger": ["WaslModel", "WaslSeal", "WaslCatalogue", "WaslJournal", "WaslWeb"],
     // Simulated agencies share no code with the catalogue or its translations, and checkers none with the roles.
     "WaslSimulation": ["WaslModel", "WaslJournal"],
+    "WaslFuzz": ["WaslModel", "WaslSeal", "WaslCatalogue", "WaslHouse", "WaslAgency", "WaslSimulation"],
     "WaslWorld": [
         "WaslModel", "WaslSeal", "WaslCatalogue", "WaslJournal", "WaslHouse", "WaslAgency", "WaslLedger", "WaslSimulation",
     ],
@@ -29,7 +30,7 @@ private func swiftFiles(in folder: String) throws -> [String] {
 
 @Suite struct ArchitectureTests {
     @Test(arguments: arrows.keys.sorted()) func moduleImportsOnlyWhatItsArrowsAllow(_ module: String) throws {
-        let ours = Set(arrows.keys).union(["CRabbitMQ", "CJQ", "CFaults", "wasl"])
+        let ours = Set(arrows.keys).union(["CRabbitMQ", "CJQ", "CFaults", "CFuzzer", "wasl", "wasl-fuzz"])
         let allowed = try #require(arrows[module])
         let files = try swiftFiles(in: "\(project)/Sources/\(module)")
         #expect(!files.isEmpty)
@@ -44,7 +45,7 @@ private func swiftFiles(in folder: String) throws -> [String] {
 
     @Test func everySourceFolderIsAModuleWithArrows() throws {
         let folders = try FileManager.default.contentsOfDirectory(atPath: project + "/Sources")
-        #expect(Set(folders) == Set(arrows.keys).union(["CRabbitMQ", "CJQ", "CFaults", "wasl"]))
+        #expect(Set(folders) == Set(arrows.keys).union(["CRabbitMQ", "CJQ", "CFaults", "CFuzzer", "wasl", "wasl-fuzz"]))
     }
 
     @Test func topLevelHoldsTheLayoutAndNothingElse() throws {
