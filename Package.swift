@@ -135,7 +135,7 @@ let package = Package(
 
 // The coverage-guided fuzzer is built by `make fuzz` alone, in a folder of its own: its main comes from the compiler's runtime.
 if let runtime = ProcessInfo.processInfo.environment["WASL_FUZZER_RUNTIME"] {
-    let covered: [SwiftSetting] = [.unsafeFlags(["-sanitize-coverage=edge,inline-8bit-counters,pc-table"])]
+    let covered: [SwiftSetting] = [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])]
     for target in package.targets where target.type == .regular && target.name.hasPrefix("Wasl") || target.name == "JSONSchema" {
         target.swiftSettings = strict + covered
     }

@@ -8,9 +8,12 @@ public struct Evidence: Sendable, Hashable {
     public let envelope: Envelope
     public let body: [UInt8]
     public let signature: String
+    /// The ledger had set it aside for its signature: under a key that it does not know, or forged. Who rebuilds may know better.
+    public let isSetAside: Bool
 
     /// - Throws: ``EnvelopeError``
-    public init(body: [UInt8], signature: String) throws(EnvelopeError) {
+    public init(body: [UInt8], signature: String, isSetAside: Bool = false) throws(EnvelopeError) {
+        self.isSetAside = isSetAside
         envelope = try Envelope(parsing: body)
         self.body = body
         self.signature = signature
@@ -28,6 +31,12 @@ public struct EvidenceOfParticipant: Sendable, Hashable {
         self.messages = messages
         self.isWhole = isWhole
     }
+
+    /// What the ledger had set aside stays in where it verifies now; where it does not, something may be missing.
+    public func judged(_ verify: (Evidence) throws -> Void) -> EvidenceOfParticipant {
+        let kept = messages.filter { !$0.isSetAside || (try? verify($0)) != nil }
+        return EvidenceOfParticipant(messages: kept, isWhole: isWhole && kept.count == messages.count)
+    }
 }
 
 /// Evidence as a file: one JSON object a line with `body` and `signature`, and a last line that counts them, so that a torn file is
@@ -35,7 +44,10 @@ public struct EvidenceOfParticipant: Sendable, Hashable {
 public enum EvidenceFile {
     public static func text(_ evidence: EvidenceOfParticipant) -> String {
         evidence.messages.map { line in
-            JSON.object(["body": .string(String(decoding: line.body, as: UTF8.self)), "signature": .string(line.signature)]).text + "\n"
+            JSON.object([
+                "body": .string(String(decoding: line.body, as: UTF8.self)), "signature": .string(line.signature),
+                "setaside": .bool(line.isSetAside),
+            ]).text + "\n"
         }.joined() + JSON.object(["messages": JSON(evidence.messages.count), "whole": .bool(evidence.isWhole)]).text + "\n"
     }
 
@@ -61,13 +73,13 @@ public enum EvidenceFile {
                 throw error(index + 1, "expected `body` and `signature`")
             }
             do {
-                let item = try Evidence(body: Array(body.utf8), signature: signature)
-                try verify(item)
+                let item = try Evidence(body: Array(body.utf8), signature: signature, isSetAside: json["setaside"] == true)
+                if !item.isSetAside { try verify(item) }
                 evidence.append(item)
             } catch let reason { throw error(index + 1, "\(reason)") }
         }
         guard let isWhole else { throw error(evidence.count + 1, "the file ends before its count: it is torn") }
-        return EvidenceOfParticipant(messages: evidence, isWhole: isWhole)
+        return EvidenceOfParticipant(messages: evidence, isWhole: isWhole).judged(verify)
     }
 
     /// The end of a participant's last lane, as far as the evidence goes.

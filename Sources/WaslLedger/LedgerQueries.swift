@@ -116,19 +116,31 @@ package enum LedgerQueries {
             let body: Data = row[0]
             evidence.append(try Evidence(body: [UInt8](body), signature: row[1]))
         }
-        return EvidenceOfParticipant(messages: evidence, isWhole: try isWhole(db, participant))
-    }
-
-    private static func isWhole(_ db: Database, _ participant: ParticipantID) throws -> Bool {
         let hasGap = try Bool.fetchOne(
             db, sql: "SELECT EXISTS (SELECT 1 FROM lane WHERE source IN (?, ?) AND through < max(seen, announced))",
             arguments: ["/houses/\(participant)", "/agencies/\(participant)"])
-        // What was set aside says who it is from, truly or not: either way somebody has to look.
-        let bodies = try Data.fetchCursor(db, sql: "SELECT body FROM quarantine")
-        while let body = try bodies.next() {
-            if (try? Envelope(parsing: [UInt8](body)))?.source.participant == participant { return false }
+        return try withSetAside(
+            EvidenceOfParticipant(messages: evidence, isWhole: hasGap == false), participant, db)
+    }
+
+    /// What was set aside says who it is from, truly or not. A signature may be judged again by who rebuilds; anything else leaves a doubt.
+    private static func withSetAside(
+        _ evidence: EvidenceOfParticipant, _ participant: ParticipantID, _ db: Database
+    ) throws -> EvidenceOfParticipant {
+        var (messages, isWhole) = (evidence.messages, evidence.isWhole)
+        let rows = try Row.fetchCursor(db, sql: "SELECT body, signature, reason FROM quarantine ORDER BY number")
+        while let row = try rows.next() {
+            let body: Data = row[0]
+            guard let envelope = try? Envelope(parsing: [UInt8](body)),
+                envelope.source.participant == participant || envelope.recipient == participant
+            else { continue }
+            if let signature: String = row[1], (row[2] as String).hasPrefix("wasl-signature:") {
+                messages.append(try Evidence(body: [UInt8](body), signature: signature, isSetAside: true))
+            } else {
+                isWhole = false
+            }
         }
-        return hasGap == false
+        return EvidenceOfParticipant(messages: messages, isWhole: isWhole)
     }
 
     /// What the ledger still waits for: requests without an end, outcomes not delivered, gaps that may still close. At most a few.

@@ -326,13 +326,15 @@ final class World {
         guard let registry = try? makeRegistry() else { return false }
         disturb(until: 7_200_000, nil)
         // Everybody hears of it in their own time; the owner speaks with the new key when it starts again.
-        for other in processes {
+        for other in processes where other !== process {
             agenda.after(random.number(1_000...3_600_000)) {
                 try? other.registry.replace(with: registry)
                 other.later(0) { other.reexamine() }
             }
         }
         agenda.after(random.number(1_000...3_600_000)) {
+            // Whoever speaks with a key holds the registry that names it.
+            try? process.registry.replace(with: registry)
             process.keys = fresh
             process.crash(restartAfter: 1_000)
         }
@@ -392,7 +394,12 @@ final class World {
         agenda.after(600_000) { [self] in
             guard ledger.isUp, ledger.isConnected, broker.isLedgerCaughtUp else { return rebuildWhenPossible(process, reason) }
             do {
-                guard let evidence = try ledger.evidence(of: process.id) else { return rebuildWhenPossible(process, reason) }
+                let registry = process.registry.registry
+                guard
+                    let evidence = try ledger.evidence(of: process.id)?.judged({
+                        try registry.verify($0.envelope, body: $0.body, signature: $0.signature)
+                    })
+                else { return rebuildWhenPossible(process, reason) }
                 let previous = EvidenceFile.lastHead(of: process.id, in: evidence.messages)
                 switch process {
                 case let house as WorldHouse: try house.rebuild(from: evidence, previous: previous, reason: reason)

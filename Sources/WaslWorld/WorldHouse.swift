@@ -17,6 +17,7 @@ final class WorldHouse: WorldProcess {
         let intake = intake
         let prepared = intake.prepare(batch)
         try commit { try intake.record(prepared, in: $0) }
+        for case .refused(let delivery, let reason) in prepared { traceRefusal(delivery, reason) }
         return { [self] in
             for case .accepted(let envelope, _) in prepared {
                 if let command = try? ControlCommand(envelope) { perform(command) }

@@ -324,6 +324,11 @@ class WorldProcess {
         if let messages, !messages.isEmpty { publish(messages.map(\.again)) }
     }
 
+    func traceRefusal(_ delivery: Delivery, _ reason: String) {
+        guard world.options.traced != nil, let subject = (try? Envelope(parsing: delivery.body))?.subject?.text else { return }
+        world.trace(subject, id.text, "sets it aside: \(reason)")
+    }
+
     // MARK: An operator's work
 
     /// Puts a rebuilt journal in the place of the lost one.

@@ -57,6 +57,7 @@ final class WorldWorker: WorldProcess {
         let intake = intake
         let prepared = believing(intake.prepare(batch))
         let jobs = try commit { try intake.record(prepared, in: $0) }
+        for case .refused(let delivery, let reason) in prepared.checked { traceRefusal(delivery, reason) }
         return { [self] in
             for job in jobs {
                 world.trace(job.subject.text, id.text, "takes it")
