@@ -6,10 +6,12 @@ RELEASE = .build-release/release
 SEED ?= 1
 COUNT ?= 300
 SECONDS_EACH ?= 60
+KILLS ?= 200
+REQUESTS ?= 20000
 TESTDATA ?= ../shared/testdata
 export WASL_TESTDATA ?= $(abspath $(TESTDATA))
 
-.PHONY: help setup build demo test lint check browser descriptions release sim fuzz clean
+.PHONY: help setup build demo test lint check browser descriptions release sim torture faults fuzz clean
 
 help: ## Shows this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -45,14 +47,26 @@ check: ## All that must be green: what continuous integration runs
 	$(MAKE) descriptions
 	$(SWIFT) test
 	$(BUILD)/wasl dev --data .build/check --requests 300 --rate 60 --until-reconciled --json
+	$(MAKE) release
+	$(RELEASE)/wasl simulate run --count 150
+	$(RELEASE)/wasl simulate bugs
+	$(RELEASE)/wasl simulate syscalls --every 12
+	$(RELEASE)/wasl torture --data .build/torture --requests 900 --kills 30
 	$(MAKE) browser
 
 release: ## Builds the program as it is installed
 	$(SWIFT) build -c release --scratch-path .build-release --product wasl
+	$(SWIFT) build -c release --scratch-path .build-release --product waslfaults
 
 sim: release ## Whole worlds from seeds, with everything going wrong: SEED=1 COUNT=300; then every planted bug
 	$(RELEASE)/wasl simulate run --seed $(SEED) --count $(COUNT)
 	$(RELEASE)/wasl simulate bugs
+
+torture: release ## Kills and starves real processes: KILLS=200 REQUESTS=20000
+	$(RELEASE)/wasl torture --data .build/torture --requests $(REQUESTS) --rate 60 --kills $(KILLS)
+
+faults: release ## Fails every write and sync of each role's short run
+	$(RELEASE)/wasl simulate syscalls
 
 fuzz: ## The guided fuzzer on every parser: SECONDS_EACH=60
 	WASL_FUZZER_RUNTIME=$$($(SWIFT)c -print-target-info | sed -n 's/.*"runtimeResourcePath": "\(.*\)".*/\1/p')/clang/lib/linux/libclang_rt.fuzzer_no_main-$$(uname -m).a; \

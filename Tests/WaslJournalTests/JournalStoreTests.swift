@@ -179,4 +179,51 @@ import WaslSeal
         #expect(report.data["digest"]?.string != digestText(delivery.body), "the digest is salted")
         #expect(try store.read { try Int.fetchOne($0, sql: "SELECT seen FROM quarantine") } == 3)
     }
+
+    /// Found by thinking the simulation through: what was taken in moves no lane.
+    @Test func aBackupIsRecognisedEvenWhereNoLaneHasMoved() throws {
+        let disk = try MemoryDisk()
+        let identity = world.identity("steg")
+        func open() throws -> JournalStore {
+            try JournalStore(disk: disk, identity: identity, environment: .system, migrations: { _ in })
+        }
+        var store: JournalStore? = try open()
+        let backup = try disk.backUp()
+        let request = try world.request("steg.bill.pay", fields: [:])
+        _ = try store!.transaction { try $0.recordArrival(of: request, body: request.encoded()) }
+        store = nil
+        try disk.restore(backup)
+        let error = #expect(throws: JournalError.self) { try open() }
+        #expect(error?.code == .restored)
+    }
+
+    @Test func whatWasSetAsideForItsSignatureComesBackAndIsReleasedOnceAccepted() throws {
+        let store = try open()
+        let request = try world.request("steg.bill.pay", fields: [:])
+        let delivery = try world.delivery(request, queue: "agency.steg")
+        try store.transaction { transaction in
+            try transaction.quarantine(delivery, reason: "wasl-signature: kid: not a signing key")
+            try transaction.quarantine(try world.delivery(try world.request("tt.bill.pay", fields: [:])), reason: "service: not delegated")
+        }
+        let again = try store.transaction { try $0.setAsideForSignature() }.result
+        #expect(again.map(\.body) == [delivery.body])
+        #expect(again[0].signature == delivery.signature)
+        #expect(again[0].routingKey == delivery.routingKey)
+        _ = try store.transaction { try $0.recordArrival(of: request, body: delivery.body) }
+        #expect(try store.transaction { try $0.setAsideForSignature() }.result.isEmpty)
+        #expect(try store.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM quarantine") } == 1)
+    }
+
+    @Test func aTornHeadFileLeavesTheHeadBefore() throws {
+        var store: JournalStore? = try open()
+        for _ in 0..<3 { try store!.transaction { try $0.append(Self.draft) } }
+        store = nil
+        var bytes = [UInt8](try #require(FileManager.default.contents(atPath: path + ".head")))
+        let marks = bytes.indices.filter { bytes[$0] == UInt8(ascii: "#") }
+        #expect(marks.count == 2)
+        // Half of the newer place only.
+        bytes[marks[1]] = 0x20
+        try Data(bytes).write(to: URL(fileURLWithPath: path + ".head"))
+        _ = try open()
+    }
 }
