@@ -62,15 +62,14 @@ final class HeadFile: HeadRecord {
     }
 
     private static func parse(_ bytes: ArraySlice<UInt8>) -> JournalHead? {
-        let parts = String(decoding: bytes, as: UTF8.self).split(separator: " ").map(String.init)
-        guard parts.count >= 4, let epoch = EpochID(parts[0]), let sequence = Int64(parts[1]), let commits = Int64(parts[3]) else {
-            return nil
-        }
-        let head = JournalHead(
-            lane: LaneHead(epoch: epoch, sequence: sequence, hash: parts[2] == "-" ? nil : parts[2]), commits: commits)
-        // The mark is the end of what was written: a torn write lacks it. Files of earlier versions have none, and one place.
-        guard parts.count > 4, parts[4].hasPrefix("#") else { return parts.count == 4 ? head : nil }
-        return parts[4] == HeadFile.mark(parts[0...3].joined(separator: " ")) ? head : nil
+        let parts = String(decoding: bytes, as: UTF8.self).split(whereSeparator: { $0 == " " || $0 == "\n" }).map(String.init)
+        guard parts.count >= 3, let epoch = EpochID(parts[0]), let sequence = Int64(parts[1]) else { return nil }
+        let lane = LaneHead(epoch: epoch, sequence: sequence, hash: parts[2] == "-" ? nil : parts[2])
+        // Version 0.1 wrote one place, without commits and mark.
+        if parts.count == 3 { return JournalHead(lane: lane, commits: 0) }
+        // The mark is the end of what is written: a torn write lacks it.
+        guard parts.count == 5, let commits = Int64(parts[3]), parts[4] == mark(parts[0...3].joined(separator: " ")) else { return nil }
+        return JournalHead(lane: lane, commits: commits)
     }
 
     private static func mark(_ text: String) -> String { "#" + digestText(Array(text.utf8)).prefix(11) }

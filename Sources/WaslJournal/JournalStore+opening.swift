@@ -22,6 +22,8 @@ extension JournalStore {
     ///
     /// By a connection that only reads, before any other is opened: what is found damaged stays as it was found.
     static func checkQuickly(_ migrator: DatabaseMigrator, path: String) throws {
+        // Killed in the very first start, before the file was in WAL mode: only a writer can roll that back, and nothing was acknowledged.
+        if FileManager.default.fileExists(atPath: path + "-journal") { return }
         var configuration = Configuration()
         configuration.readonly = true
         let reader = try DatabaseQueue(path: path, configuration: configuration)

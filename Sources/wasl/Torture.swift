@@ -53,7 +53,6 @@ final class Torture: Sendable {
     private struct State {
         var random: SeededRandom
         var blows: [Blow: Int] = [:]
-        var redelivered = 0
         var points: [(name: String, point: CrashPoint)] = []
     }
 
@@ -174,7 +173,6 @@ final class Torture: Sendable {
         case .killLedger: stack.kill("ledger")
         case .killSimulators: stack.kill("simulated-agencies")
         case .killBroker:
-            await noteRedeliveries()
             // The whole session, as a power cut would; whoever supervises sees it ended.
             if let id = stack.node.processID { kill(-id, SIGKILL) }
         case .dieAtPoint:
@@ -258,13 +256,6 @@ final class Torture: Sendable {
         (try? await stack.node.management.call(method, path, body: body)) != nil
     }
 
-    /// The broker forgets its counts when it dies.
-    private func noteRedeliveries() async {
-        guard let overview = try? await stack.node.management.call(.get, "/api/overview") else { return }
-        let count = overview["message_stats"]?["redeliver"]?.integer ?? 0
-        state.withLock { $0.redelivered += Int(count) }
-    }
-
     // MARK: The end
 
     private func mend() async throws {
@@ -297,7 +288,6 @@ final class Torture: Sendable {
     }
 
     private func report(_ traffic: DevTraffic, _ isReconciled: Bool, seconds: Double) async throws -> TortureReport {
-        await noteRedeliveries()
         let logs = try stack.participants.agencies.flatMap { try EffectsLog.read(path: stack.layout.effectsLog($0.id)) }
         let counted = DevReport(accepted: traffic.acceptedIDs, requests: traffic.accepted, logs: logs, findings: [], seconds: seconds)
         for problem in traffic.problems.prefix(10) { say(problem) }
@@ -312,7 +302,7 @@ final class Torture: Sendable {
             TortureReport(
                 orders: counted.json, isReconciled: isReconciled, lost: counted.lost, duplicated: counted.duplicatedEffects,
                 wrong: counted.wrongEffects, blows: Blow.allCases.map { ($0.rawValue, state.blows[$0] ?? 0) },
-                kills: state.blows.filter { $0.key.isKill }.values.reduce(0, +), redelivered: state.redelivered,
+                kills: state.blows.filter { $0.key.isKill }.values.reduce(0, +),
                 findings: closed.sorted { $0.key < $1.key }.map(\.value), seconds: seconds)
         }
     }

@@ -56,7 +56,6 @@ struct TortureReport {
     var wrong = 0
     var blows: [(name: String, count: Int)] = []
     var kills = 0
-    var redelivered = 0
     var resends = 0
     /// Findings by class, and how each was closed.
     var findings: [(kind: String, cause: String, count: Int)] = []
@@ -74,7 +73,7 @@ struct TortureReport {
     var text: String {
         var lines = [
             "\(kills) kills in \(Int(seconds)) s: \(lost) lost, \(duplicated) done twice, \(wrong) outcomes that are not what was done, \(damaged.count) journals damaged\(isReconciled ? "" : ", NOT RECONCILED")",
-            "redelivered \(redelivered), resends asked \(resends)", "blows:",
+            "resends asked \(resends)", "blows:",
         ]
         lines += blows.map { "  \($0.name): \($0.count == 0 ? "not tried" : String($0.count))" }
         lines.append("findings:")
@@ -86,7 +85,7 @@ struct TortureReport {
     var json: JSON {
         [
             "orders": orders, "reconciled": .bool(isReconciled), "lost": JSON(lost), "duplicatedEffects": JSON(duplicated),
-            "wrongEffects": JSON(wrong), "kills": JSON(kills), "redelivered": JSON(redelivered), "resends": JSON(resends),
+            "wrongEffects": JSON(wrong), "kills": JSON(kills), "resends": JSON(resends),
             "blows": .object(JSONObject(blows.map { ($0.name, JSON($0.count)) })),
             "findings": .array(
                 findings.map { ["class": .string($0.kind), "cause": .string($0.cause), "count": JSON($0.count)] }),

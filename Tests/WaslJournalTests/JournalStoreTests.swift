@@ -214,6 +214,16 @@ import WaslSeal
         #expect(try store.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM quarantine") } == 1)
     }
 
+    @Test func aHeadFileOfTheFirstVersionIsRead() throws {
+        var store: JournalStore? = try open()
+        let head = store!.head
+        store = nil
+        let line = "\(head.epoch) \(LanePosition.sequenceText(head.sequence)) \(head.hash ?? "-") \n"
+        try (line + String(repeating: " ", count: 128 - line.utf8.count)).write(toFile: path + ".head", atomically: true, encoding: .utf8)
+        store = try open()
+        #expect(store!.head == head)
+    }
+
     @Test func aTornHeadFileLeavesTheHeadBefore() throws {
         var store: JournalStore? = try open()
         for _ in 0..<3 { try store!.transaction { try $0.append(Self.draft) } }
