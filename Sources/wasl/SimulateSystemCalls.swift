@@ -103,7 +103,9 @@ struct SimulateSystemCalls: AsyncParsableCommand {
             if run.status != 0 { tally.died += 1 }
             // After a failed sync nobody knows what the disk holds: only the end of the process is right.
             // (The first is of the empty file, before there is a table.)
-            if call == "sync", action == "EIO", number > 1, run.status == 0 { tally.notEnded.append("\(place): it went on") }
+            if call == "sync", action == "EIO", number > 1, run.acknowledgedAfterFault {
+                tally.notEnded.append("\(place): it went on acknowledging")
+            }
             let path = folder + "/journal.sqlite"
             if FileManager.default.fileExists(atPath: path) {
                 try check(run.acknowledged, path, place, &tally)
@@ -146,6 +148,7 @@ struct SimulateSystemCalls: AsyncParsableCommand {
     private struct Run {
         let status: Int32
         let acknowledged: [String]
+        let acknowledgedAfterFault: Bool
         let errors: String
         let calls: Int
     }
@@ -162,7 +165,10 @@ struct SimulateSystemCalls: AsyncParsableCommand {
         process.arguments = [
             "simulate", "role", role.rawValue, "--db", folder + "/journal.sqlite", "--schemas", try Program.schemas(schemas),
         ]
-        var environment = ["PATH": "/usr/bin:/bin", "LD_PRELOAD": library, "WASL_FAULT_PATH": "journal.sqlite", "WASL_FAULT_LOG": log]
+        var environment = [
+            "PATH": "/usr/bin:/bin", "WASL_FAULT_MARK": "1", "LD_PRELOAD": library, "WASL_FAULT_PATH": "journal.sqlite",
+            "WASL_FAULT_LOG": log,
+        ]
         if let libraries = ProcessInfo.processInfo.environment["LD_LIBRARY_PATH"] { environment["LD_LIBRARY_PATH"] = libraries }
         process.environment = environment.merging(faults) { $1 }
         for name in ["/out", "/err"] { try Data().write(to: URL(fileURLWithPath: folder + name)) }
@@ -171,9 +177,11 @@ struct SimulateSystemCalls: AsyncParsableCommand {
         try process.run()
         process.waitUntilExit()
         func text(_ path: String) -> String { String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self) }
+        let lines = text(folder + "/out").split(separator: "\n").map(String.init)
         return Run(
             status: process.terminationReason == .uncaughtSignal ? 128 + process.terminationStatus : process.terminationStatus,
-            acknowledged: text(folder + "/out").split(separator: "\n").map(String.init), errors: text(folder + "/err"),
+            acknowledged: lines.filter { $0 != "fault" },
+            acknowledgedAfterFault: lines.firstIndex(of: "fault").map { $0 + 1 < lines.count } ?? false, errors: text(folder + "/err"),
             calls: FileManager.default.contents(atPath: log)?.count ?? 0)
     }
 }

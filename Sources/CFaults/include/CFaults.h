@@ -11,6 +11,7 @@
 /// | `WASL_FAULT_AT` | the call that fails, counted from 1 |
 /// | `WASL_FAULT_WHILE` | instead: every such call fails while this file exists |
 /// | `WASL_FAULT_DO` | `EIO`, `ENOSPC`, `short` (half of a write), or `kill` (SIGKILL before the call) |
+/// | `WASL_FAULT_MARK` | a line `fault` goes to standard output when it strikes |
 /// | `WASL_FAULT_LOG` | a byte is appended here for each such call, so that they can be counted |
 extern int wasl_faults_are_here;
 
