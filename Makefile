@@ -51,7 +51,7 @@ check: ## All that must be green: what continuous integration runs
 	$(RELEASE)/wasl simulate run --count 150
 	$(RELEASE)/wasl simulate bugs
 	$(RELEASE)/wasl simulate syscalls --every 12
-	$(RELEASE)/wasl torture --data .build/torture --requests 900 --kills 30
+	$(RELEASE)/wasl torture --data .build/torture --requests 900 --kills 30 --patience 120
 	$(MAKE) browser
 
 release: ## Builds the program as it is installed

@@ -156,18 +156,21 @@ public final class PrivateNode: Sendable {
         try writePrivateFile(Array("[\(plugins.joined(separator: ","))].\n".utf8), to: folder + "/enabled_plugins")
     }
 
-    /// Ports that nobody listens on now, on loopback.
+    /// Ports that nobody listens on now, on loopback, and that the kernel gives to no connection that goes out: a client that
+    /// tries a dead node's port again and again could be given that very port as its own, and the node could not come back.
     public static func freePorts(_ count: Int) throws -> [Int] {
+        let range = (try? String(contentsOfFile: "/proc/sys/net/ipv4/ip_local_port_range", encoding: .utf8)) ?? ""
+        let firstOutgoing = range.split(whereSeparator: \.isWhitespace).first.flatMap { Int($0) } ?? 32_768
+        let candidates = firstOutgoing > 12_000 ? Array((10_000..<firstOutgoing).shuffled().prefix(2_000)) : []
         var descriptors: [Int32] = []
         defer { descriptors.forEach { close($0) } }
         var ports: [Int] = []
-        for _ in 0..<count {
-            guard let (descriptor, port) = bindLoopback(0) else {
-                throw BrokerError(.node, "no free port on loopback")
-            }
+        for candidate in candidates + Array(repeating: 0, count: count) where ports.count < count {
+            guard let (descriptor, port) = bindLoopback(candidate) else { continue }
             descriptors.append(descriptor)
             ports.append(port)
         }
+        guard ports.count == count else { throw BrokerError(.node, "no free port on loopback") }
         return ports
     }
 

@@ -32,6 +32,7 @@ final class DevStack: Sendable {
     private let options: Options
     private let children: Mutex<[Child]>
     private let isStopping = Mutex(false)
+    private let isBrokerStarting = Mutex(false)
     /// Says nothing of each end and start.
     let isQuiet: Bool
     /// Children hold the reading end as standard input: when this process ends, however it ends, they see it.
@@ -164,11 +165,14 @@ final class DevStack: Sendable {
     /// Starts again what has ended; a person may have killed it to see what happens.
     func restartEnded() {
         guard !isStopping.withLock({ $0 }) else { return }
-        if node.hasEnded {
+        let isBrokerDown = isBrokerStarting.withLock { isStarting in
+            guard !isStarting, node.hasEnded else { return false }
+            isStarting = true
+            return true
+        }
+        if isBrokerDown {
             if !isQuiet { say("the broker has ended: starting it again") }
-            Task { [node, isQuiet] in
-                do { try await node.start() } catch { if !isQuiet { say("the broker does not start: \(error)") } }
-            }
+            Task { await restartBroker() }
         }
         children.withLock { children in
             for index in children.indices {
@@ -177,6 +181,21 @@ final class DevStack: Sendable {
                 children[index].process = try? spawn(
                     children[index].name, children[index].arguments, extra: children[index].extra)
                 children[index].extra = [:]
+            }
+        }
+    }
+
+    /// Tries until it runs: what held it up, a port or a file, may pass.
+    private func restartBroker() async {
+        defer { isBrokerStarting.withLock { $0 = false } }
+        while !isStopping.withLock({ $0 }) {
+            do {
+                try await node.start()
+                if isStopping.withLock({ $0 }) { node.stop() }
+                return
+            } catch {
+                say("the broker does not start, trying again: \(error)")
+                try? await Task.sleep(for: .seconds(1))
             }
         }
     }
