@@ -55,7 +55,7 @@ check: ## All that must be green: what continuous integration runs
 	$(MAKE) browser
 
 release: ## Builds the program as it is installed
-	$(SWIFT) build -c release --scratch-path .build-release --product wasl
+	$(SWIFT) build -c release --scratch-path .build-release --static-swift-stdlib --product wasl
 	$(SWIFT) build -c release --scratch-path .build-release --product waslfaults
 
 sim: release ## Whole worlds from seeds, with everything going wrong: SEED=1 COUNT=300; then every planted bug

@@ -93,6 +93,7 @@ extension Violation {
 extension String {
     /// One more step of a JSON Pointer (RFC 6901 section 3).
     func appending(pointer token: String) -> String {
-        self + "/" + token.replacingOccurrences(of: "~", with: "~0").replacingOccurrences(of: "/", with: "~1")
+        guard token.utf8.contains(where: { $0 == UInt8(ascii: "~") || $0 == UInt8(ascii: "/") }) else { return "\(self)/\(token)" }
+        return self + "/" + token.replacingOccurrences(of: "~", with: "~0").replacingOccurrences(of: "/", with: "~1")
     }
 }

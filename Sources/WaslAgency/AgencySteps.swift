@@ -98,6 +98,7 @@ package struct AgencySteps: Sendable {
             job.state = .calling
             job.firstAttempt = job.firstAttempt ?? transaction.now
             job.lastAttempt = transaction.now
+            job.attemptUptime = transaction.uptime
             job.absences = 0
         }
         try save(job, in: transaction)
@@ -118,9 +119,9 @@ package struct AgencySteps: Sendable {
     ) throws -> Job {
         // Another run of the same job may have gone on since: its word stands.
         var job = conclusion.job
-        guard let current = try Job.fetch(transaction.db, number: job.number), current.state == job.state,
-            current.attempts <= job.attempts
-        else { throw StaleJob() }
+        let current = try Row.fetchOne(
+            transaction.db.cachedStatement(sql: "SELECT state, attempts FROM job WHERE number = ?"), arguments: [job.number])
+        guard let current, Job.State(rawValue: current[0]) == job.state, current[1] <= job.attempts else { throw StaleJob() }
         if let phase = conclusion.phase, let verdict = conclusion.verdict {
             try transaction.db.cachedStatement(
                 sql: """
@@ -135,6 +136,7 @@ package struct AgencySteps: Sendable {
                 job.isDoubted = true
                 // The agency may have acted until now, so what it did may take the settle time from now on to be seen.
                 job.lastAttempt = transaction.now
+                job.attemptUptime = transaction.uptime
             }
         }
         switch conclusion.decision {

@@ -5,10 +5,10 @@ import WaslModel
 /// Does what a ``JobRun`` decides. Each step that matters is committed before the next begins.
 extension AgencyWorker {
     /// - Returns: whether the agency answered; `nil` when it was not asked.
-    func execute(number: Int64, job held: Job?, fields: JSONObject?) async -> Bool? {
+    func execute(_ entry: JobQueue.Entry) async -> Bool? {
         do {
-            guard let job = try await journal.read({ db in try held ?? Job.fetch(db, number: number) }) else { return nil }
-            var run = JobRun(job, fields: fields, desk: desk, jitter: Double.random(in: 0..<1))
+            guard let job = try await journal.read({ try entry.job(in: $0) }) else { return nil }
+            var run = JobRun(job, fields: entry.fields, desk: desk, jitter: Double.random(in: 0..<1))
             var action = run.start(at: journal.now)
             while true {
                 switch action {
@@ -33,20 +33,20 @@ extension AgencyWorker {
                     await conclude(conclusion)
                     return conclusion.answered
                 case .again(let reason):
-                    await again(number, reason)
+                    await again(entry.number, reason)
                     return nil
                 case .nothing: return nil
                 }
             }
         } catch {
-            await again(number, "\(error)")
+            await again(entry.number, "\(error)")
             return nil
         }
     }
 
     private func again(_ number: Int64, _ reason: String) async {
         logger.error("a job could not be run; trying again", metadata: ["job": "\(number)", "error": "\(reason)"])
-        await scheduler.add(number: number, due: journal.now.advanced(by: .seconds(5)))
+        await scheduler.add(number: number, due: journal.now.advanced(by: .seconds(5)), attemptUptime: journal.environment.uptime())
     }
 
     private func translate(_ program: String, _ input: JSON) async -> Result<JSON, any Error> {
@@ -62,7 +62,7 @@ extension AgencyWorker {
             do {
                 let outcome = try desk.outcome(of: conclusion, journal.environment)
                 let next = try await journal.commit { [steps] in try steps.conclude(conclusion, outcome: outcome, in: $0) }
-                if next.state == .ready || next.state == .looking { await scheduler.add(next, fields: nil) }
+                if next.state == .ready || next.state == .looking { await scheduler.add(next, fields: conclusion.fields) }
                 return
             } catch let error as JournalError where error.code == .closed {
                 return

@@ -80,7 +80,7 @@ public final class AgencyWorker: Sendable {
         try await recover()
         consuming.start()
         await withDiscardingTaskGroup { group in
-            group.addTask { await self.scheduler.run { await self.execute(number: $0, job: $1, fields: $2) } }
+            group.addTask { await self.scheduler.run { await self.execute($0) } }
             group.addTask { await self.sayTakenRegularly() }
             group.addTask { await self.beat() }
             await untilCancelled()
@@ -102,7 +102,7 @@ public final class AgencyWorker: Sendable {
             let run = JobRun(job, fields: nil, desk: desk, jitter: Double.random(in: 0..<1))
             await conclude(run.interrupted(at: journal.now))
         }
-        for job in open { await scheduler.add(number: job.number, due: job.due) }
+        for job in open { await scheduler.add(number: job.number, due: job.due, attemptUptime: .zero) }
         if !interrupted.isEmpty || !open.isEmpty {
             logger.info("taken up again", metadata: ["open": "\(open.count)", "interrupted": "\(interrupted.count)"])
         }

@@ -37,24 +37,26 @@ package struct Job: Sendable, Hashable {
     var absences: Int
     package var due: Timestamp
     var revision: Int64
+    /// By the process's own clock, when the last attempt began or left doubt: what the wall clock says of it may have been put
+    /// forward since. Zero, the process's start, for an attempt of a life before.
+    var attemptUptime: Duration = .zero
 }
 
 extension Job {
     static let columns =
         "number, subject, source, message, service, contract, house, accepted, expiry, millimes, sealed, state, attempts, first_attempt, last_attempt, doubted, absences, due, revision"
 
+    /// - Parameter row: exactly ``columns``; read by place, for a worker reads a job at every step.
     init(_ row: Row) {
-        func time(_ column: String) -> Timestamp? { (row[column] as Int64?).map { Timestamp(milliseconds: $0) } }
-        guard let subject = RequestID(row["subject"]), let source = Source(row["source"]), let service = ServiceID(row["service"]),
-            let house = ParticipantID(row["house"]), let state = State(rawValue: row["state"]), let accepted = time("accepted"),
-            let expiry = time("expiry"), let due = time("due")
+        func time(_ column: Int) -> Timestamp? { (row[column] as Int64?).map { Timestamp(milliseconds: $0) } }
+        guard let subject = RequestID(row[1]), let source = Source(row[2]), let service = ServiceID(row[4]),
+            let house = ParticipantID(row[6]), let accepted = time(7), let expiry = time(8), let state = State(rawValue: row[11]),
+            let due = time(17)
         else { preconditionFailure("a job row holds what a checked message held") }
         self.init(
-            number: row["number"], subject: subject, source: source, message: row["message"], service: service,
-            contract: row["contract"], house: house, accepted: accepted, expiry: expiry, millimes: row["millimes"],
-            sealed: row["sealed"], state: state, attempts: row["attempts"], firstAttempt: time("first_attempt"),
-            lastAttempt: time("last_attempt"), isDoubted: row["doubted"], absences: row["absences"], due: due,
-            revision: row["revision"])
+            number: row[0], subject: subject, source: source, message: row[3], service: service, contract: row[5], house: house,
+            accepted: accepted, expiry: expiry, millimes: row[9], sealed: row[10], state: state, attempts: row[12],
+            firstAttempt: time(13), lastAttempt: time(14), isDoubted: row[15], absences: row[16], due: due, revision: row[18])
     }
 
     package static func fetch(_ db: Database, number: Int64) throws -> Job? {

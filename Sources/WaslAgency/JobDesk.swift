@@ -11,12 +11,18 @@ package struct JobDesk: Sendable {
     let registry: RegistryHolder
     /// A known bug, for a simulation that shows that its checkers see it.
     let planted: PlantedRule?
+    /// ``JournalEnvironment/uptime``
+    let uptime: @Sendable () -> Duration
+    /// A clock may have been put back by so much since the first attempt: an agency may forget a key that much earlier than it seems.
+    private static let clockError: Duration = .seconds(86_400)
 
     package enum PlantedRule: Sendable { case neitherIsRepeated, settleTimeIgnored }
 
     package init(
-        agency: Agency, catalogue: Catalogue, openingKeys: [OpeningKey], registry: RegistryHolder, planted: PlantedRule? = nil
+        agency: Agency, catalogue: Catalogue, openingKeys: [OpeningKey], registry: RegistryHolder,
+        uptime: @escaping @Sendable () -> Duration = JournalEnvironment.processUptime, planted: PlantedRule? = nil
     ) {
+        self.uptime = uptime
         self.planted = planted
         self.agency = agency
         self.catalogue = catalogue
@@ -27,7 +33,8 @@ package struct JobDesk: Sendable {
     func rules(_ service: Service, _ jitter: Double) -> JobRules {
         JobRules(
             effect: planted == .neitherIsRepeated && service.effect == .neither ? .idempotent : service.effect,
-            retention: agency.retention, settle: planted == .settleTimeIgnored ? .zero : agency.settle, jitter: jitter)
+            retention: agency.retention - min(JobDesk.clockError, agency.retention / 2),
+            settle: planted == .settleTimeIgnored ? .zero : agency.settle, uptime: uptime(), jitter: jitter)
     }
 
     /// What the translations see: the order's fields, and our reference, which is the same for every attempt.

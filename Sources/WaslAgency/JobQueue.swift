@@ -1,3 +1,4 @@
+package import GRDB
 package import WaslCatalogue
 package import WaslModel
 
@@ -10,6 +11,15 @@ package struct JobQueue: Sendable {
         package let number: Int64
         package let job: Job?
         package let fields: JSONObject?
+        package let attemptUptime: Duration
+
+        /// The job, read again where it waited too long to be held.
+        package func job(in db: Database) throws -> Job? {
+            if let job { return job }
+            var job = try Job.fetch(db, number: number)
+            job?.attemptUptime = attemptUptime
+            return job
+        }
     }
 
     package enum Next: Sendable {
@@ -39,11 +49,13 @@ package struct JobQueue: Sendable {
     package mutating func add(_ job: Job, fields: JSONObject?) {
         let keeps = inMemory < JobQueue.inMemoryMax
         if keeps { inMemory += 1 }
-        push(Entry(due: job.due, number: job.number, job: keeps ? job : nil, fields: keeps ? fields : nil))
+        push(
+            Entry(due: job.due, number: job.number, job: keeps ? job : nil, fields: keeps ? fields : nil, attemptUptime: job.attemptUptime))
     }
 
-    package mutating func add(number: Int64, due: Timestamp) {
-        push(Entry(due: due, number: number, job: nil, fields: nil))
+    /// - Parameter attemptUptime: ``Job/attemptUptime``, or what is surely not before it.
+    package mutating func add(number: Int64, due: Timestamp, attemptUptime: Duration) {
+        push(Entry(due: due, number: number, job: nil, fields: nil, attemptUptime: attemptUptime))
     }
 
     /// What runs now, taken out of the queue, or when to ask again.

@@ -42,6 +42,8 @@ struct JobRules: Sendable {
     let effect: EffectClass
     let retention: Duration
     let settle: Duration
+    /// How long this process has run.
+    let uptime: Duration
     /// A number in 0..<1 for full jitter.
     let jitter: Double
 
@@ -92,9 +94,10 @@ struct JobRules: Sendable {
 
     private func afterAbsence(_ job: Job, _ now: Timestamp) -> Decision {
         guard let last = job.lastAttempt else { return .call(at: now) }
-        let settled = last.advanced(by: settle)
+        // By the clock that says less: one that was put forward would end the settle time before the agency has acted.
+        let left = settle - min(now.since(last), uptime - job.attemptUptime)
         // An absence before the settle time says nothing; the second one after it says that nothing was done.
-        if now < settled { return .lookUp(at: settled, absences: 0) }
+        if left > .zero { return .lookUp(at: now.advanced(by: left), absences: 0) }
         return job.absences + 1 >= 2 ? .call(at: now) : .lookUp(at: pause(job, now), absences: job.absences + 1)
     }
 

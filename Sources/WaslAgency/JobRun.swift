@@ -11,8 +11,13 @@ package struct Conclusion: Sendable {
     let decision: Decision
     /// Whether the agency answered; `nil` when it was not asked.
     package let answered: Bool?
+    /// The opened order, so that the next attempt need not open it again.
+    package let fields: JSONObject?
 
-    init(_ job: Job, phase: Phase? = nil, verdict: Verdict? = nil, decision: Decision, answered: Bool? = nil) {
+    init(
+        _ job: Job, phase: Phase? = nil, verdict: Verdict? = nil, decision: Decision, answered: Bool? = nil, fields: JSONObject? = nil
+    ) {
+        self.fields = fields
         self.job = job
         self.phase = phase
         self.verdict = verdict
@@ -194,6 +199,6 @@ package struct JobRun: Sendable {
     }
 
     private func conclude(_ phase: Phase?, _ verdict: Verdict?, _ decision: Decision, answered: Bool?) -> Action {
-        .conclude(Conclusion(job, phase: phase, verdict: verdict, decision: decision, answered: answered))
+        .conclude(Conclusion(job, phase: phase, verdict: verdict, decision: decision, answered: answered, fields: fields))
     }
 }

@@ -22,8 +22,8 @@ actor JobScheduler {
         wake()
     }
 
-    func add(number: Int64, due: Timestamp) {
-        queue.add(number: number, due: due)
+    func add(number: Int64, due: Timestamp, attemptUptime: Duration) {
+        queue.add(number: number, due: due, attemptUptime: attemptUptime)
         wake()
     }
 
@@ -35,14 +35,14 @@ actor JobScheduler {
     /// Runs jobs until closed, then waits for those at work.
     ///
     /// - Parameter execute: runs one job; returns whether the agency answered (`nil` when it was not asked).
-    func run(_ execute: @escaping @Sendable (Int64, Job?, JSONObject?) async -> Bool?) async {
+    func run(_ execute: @escaping @Sendable (JobQueue.Entry) async -> Bool?) async {
         await withDiscardingTaskGroup { group in
             while !isClosing {
                 switch queue.next(at: now()) {
                 case .wait(let time): await sleep(until: time)
                 case .run(let entry):
                     group.addTask { [self] in
-                        let answered = await execute(entry.number, entry.job, entry.fields)
+                        let answered = await execute(entry)
                         await ended(answered)
                     }
                 }

@@ -17,17 +17,23 @@ public struct JournalIdentity: Sendable {
 /// Time and chance, handed in so that a simulation can hold both.
 public struct JournalEnvironment: Sendable {
     public var now: @Sendable () -> Timestamp
+    /// How long this process has run, by a clock that nobody can put forward or back.
+    public var uptime: @Sendable () -> Duration
     public var makeUUID: @Sendable (Timestamp) -> UUIDv7
     public var entropy: Entropy
 
     public init(
-        now: @escaping @Sendable () -> Timestamp, makeUUID: @escaping @Sendable (Timestamp) -> UUIDv7,
-        entropy: @escaping Entropy = randomBytes
+        now: @escaping @Sendable () -> Timestamp, uptime: @escaping @Sendable () -> Duration = JournalEnvironment.processUptime,
+        makeUUID: @escaping @Sendable (Timestamp) -> UUIDv7, entropy: @escaping Entropy = randomBytes
     ) {
         self.now = now
+        self.uptime = uptime
         self.makeUUID = makeUUID
         self.entropy = entropy
     }
+
+    private static let processStart = ContinuousClock.now
+    public static let processUptime: @Sendable () -> Duration = { ContinuousClock.now - processStart }
 
     public static let system = JournalEnvironment(
         now: {

@@ -53,6 +53,8 @@ public final class JournalTransaction {
     public let now: Timestamp
     let identity: JournalIdentity
     let environment: JournalEnvironment
+    /// ``JournalEnvironment/uptime``
+    package var uptime: Duration { environment.uptime() }
     var head: LaneHead
     var number: Int64
     var appended: [OutboundMessage] = []

@@ -9,7 +9,7 @@ public struct Source: Sendable, Hashable, CustomStringConvertible {
     }
 
     public init?(_ text: String) {
-        let parts = text.split(separator: "/", omittingEmptySubsequences: false)
+        let parts = text.pieces(UInt8(ascii: "/"))
         if text == "/ledger" {
             self.init(role: .ledger, participant: .ledger)
         } else if parts.count == 3, parts[0].isEmpty, let participant = ParticipantID(String(parts[2])),

@@ -77,7 +77,7 @@ public enum DetachedSignature {
         _ compact: String, as kind: Kind
     ) throws(SealError) -> (header: String, keyID: String, signature: [UInt8]) {
         guard compact.utf8.count <= 1024 else { throw SealError(.malformed, "a signature of \(compact.utf8.count) bytes") }
-        let parts = compact.split(separator: ".", omittingEmptySubsequences: false)
+        let parts = compact.pieces(UInt8(ascii: "."))
         guard parts.count == 3, parts[1].isEmpty else {
             throw SealError(.malformed, "expected <header>..<signature>")
         }

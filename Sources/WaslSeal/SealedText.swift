@@ -38,7 +38,7 @@ public enum SealedText {
     public static func open(
         _ compact: String, with keys: [OpeningKey], sender: ParticipantID, recipient: ParticipantID
     ) throws(SealError) -> [UInt8] {
-        let parts = compact.split(separator: ".", omittingEmptySubsequences: false)
+        let parts = compact.pieces(UInt8(ascii: "."))
         guard parts.count == 5, parts[1].isEmpty else {
             throw SealError(.malformed, "expected <header>..<iv>.<ciphertext>.<tag>")
         }

@@ -153,8 +153,8 @@ public final class SimulatedBroker: Broker, @unchecked Sendable {
             return match(words.dropFirst(), pattern.dropFirst())
         }
         return match(
-            key.split(separator: ".", omittingEmptySubsequences: false)[...],
-            pattern.split(separator: ".", omittingEmptySubsequences: false)[...])
+            key.pieces(UInt8(ascii: "."))[...],
+            pattern.pieces(UInt8(ascii: "."))[...])
     }
 
     private func attach(_ consumer: SimulatedConsumer) {

@@ -12,6 +12,10 @@ final class WorldClock: @unchecked Sendable {
 
     init(_ agenda: Agenda) { self.agenda = agenda }
 
+    /// When the process began to run, by the world's time.
+    var started: Int64 = 0
+
+    var uptime: Duration { .milliseconds(agenda.now - started) }
     var now: Timestamp { Timestamp(milliseconds: agenda.now + skew) }
 }
 
@@ -76,7 +80,8 @@ class WorldProcess {
 
     var environment: JournalEnvironment {
         JournalEnvironment(
-            now: { [clock] in clock.now }, makeUUID: { [entropy] in entropy.uuid($0) }, entropy: { [entropy] in entropy.bytes($0) })
+            now: { [clock] in clock.now }, uptime: { [clock] in clock.uptime }, makeUUID: { [entropy] in entropy.uuid($0) },
+            entropy: { [entropy] in entropy.bytes($0) })
     }
 
     var identity: JournalIdentity { JournalIdentity(source: Source(role: role, participant: id), key: keys.signing) }
@@ -98,6 +103,7 @@ class WorldProcess {
 
     func start() {
         guard store == nil, !isHeld else { return }
+        clock.started = world.agenda.now
         do {
             let store = try JournalStore(
                 disk: disk, identity: identity, environment: environment,

@@ -34,7 +34,8 @@ final class WorldWorker: WorldProcess {
             default: nil
             }
         return JobDesk(
-            agency: agency, catalogue: world.catalogue, openingKeys: keys.opening, registry: registry, planted: planted)
+            agency: agency, catalogue: world.catalogue, openingKeys: keys.opening, registry: registry, uptime: environment.uptime,
+            planted: planted)
     }
 
     override func started() throws {
@@ -44,7 +45,7 @@ final class WorldWorker: WorldProcess {
             try commit { try $0.db.execute(sql: "DELETE FROM inbox; DELETE FROM job WHERE state = 'done'") }
         }
         let interrupted = try commit { try steps.interrupted(in: $0) }
-        for entry in try read({ try steps.open($0) }) ?? [] { queue.add(number: entry.number, due: entry.due) }
+        for entry in try read({ try steps.open($0) }) ?? [] { queue.add(number: entry.number, due: entry.due, attemptUptime: .zero) }
         for job in interrupted {
             let run = JobRun(job, fields: nil, desk: desk, jitter: jitter())
             conclude(run.interrupted(at: clock.now))
@@ -114,7 +115,7 @@ final class WorldWorker: WorldProcess {
     }
 
     private func execute(_ entry: JobQueue.Entry) {
-        guard let job = (try? read { db in try entry.job ?? Job.fetch(db, number: entry.number) }) ?? nil else { return ended(nil) }
+        guard let job = (try? read { try entry.job(in: $0) }) ?? nil else { return ended(nil) }
         let run = JobRun(job, fields: entry.fields, desk: desk, jitter: jitter())
         var first = run
         proceed(first.start(at: clock.now), first, entry.number)
@@ -172,7 +173,7 @@ final class WorldWorker: WorldProcess {
     }
 
     private func again(_ number: Int64) {
-        queue.add(number: number, due: clock.now.advanced(by: .seconds(5)))
+        queue.add(number: number, due: clock.now.advanced(by: .seconds(5)), attemptUptime: clock.uptime)
         ended(nil)
     }
 
@@ -188,7 +189,7 @@ final class WorldWorker: WorldProcess {
             if world.options.bug == .fieldsInSight { outcome?.visible["note"] = .string(World.mark) }
             let next = try commit { try steps.conclude(conclusion, outcome: outcome, in: $0) }
             world.trace(next.subject.text, id.text, "now \(next.state.rawValue)")
-            if next.state == .ready || next.state == .looking { queue.add(next, fields: nil) }
+            if next.state == .ready || next.state == .looking { queue.add(next, fields: conclusion.fields) }
             later(0) { [self] in
                 wake()
                 then()

@@ -8,7 +8,7 @@ import WaslModel
     private let now = TestClock.shared.now
 
     private func rules(_ effect: EffectClass) -> JobRules {
-        JobRules(effect: effect, retention: .seconds(1000), settle: .seconds(10), jitter: 0.5)
+        JobRules(effect: effect, retention: .seconds(1000), settle: .seconds(10), uptime: .seconds(5000), jitter: 0.5)
     }
 
     private func job(
@@ -55,6 +55,24 @@ import WaslModel
     @Test func absenceBeforeTheSettleTimeSaysNothing() {
         let decision = rules(.queryable).decide(.absent, in: .lookup, of: job(last: -5), at: now)
         #expect(decision == .lookUp(at: now.advanced(by: .seconds(5)), absences: 0))
+    }
+
+    @Test func aClockPutForwardDoesNotEndTheSettleTime() {
+        var asked = job(last: -86_400)
+        asked.attemptUptime = .seconds(4996)
+        let decision = rules(.queryable).decide(.absent, in: .lookup, of: asked, at: now)
+        #expect(decision == .lookUp(at: now.advanced(by: .seconds(6)), absences: 0))
+    }
+
+    @Test func aClockThatIsADayWrongStillFindsTheKeyRemembered() throws {
+        // What the agency remembers for seven days is used for six.
+        let world = try TestWorld()
+        let agency = try #require(world.catalogue.agencies[ParticipantID("sonede")!])
+        let desk = JobDesk(agency: agency, catalogue: world.catalogue, openingKeys: [], registry: world.registry)
+        let service = try #require(world.catalogue.service(ServiceID("sonede.bill.pay")!))
+        let day = 86_400
+        #expect(kind(desk.rules(service, 0).decide(.doubt("x"), in: .call, of: job(first: -5 * day), at: now)) == "call")
+        #expect(kind(desk.rules(service, 0).decide(.doubt("x"), in: .call, of: job(first: -6 * day - 1), at: now)) == "park")
     }
 
     @Test func absentTwiceAfterTheSettleTimeIsCalledAgain() {

@@ -16,14 +16,13 @@ struct LanesHold: Checker {
         if case .diskLost(_, let participant) = observation { lost.insert(participant) }
         guard case .routed(let message) = observation, !message.isForged, let position = message.envelope.lane else { return }
         let source = message.envelope.source.description
-        var lane = lanes[position.epoch] ?? Lane(source: source)
-        if lane.source != source { problems.append("epoch \(position.epoch) is of \(lane.source) and of \(source)") }
-        if let known = lane.digests[position.sequence], known != message.digest {
-            problems.append("\(source): two messages have number \(position.sequence)")
+        // In place: a copy of a long lane for each message would make the whole quadratic.
+        let known = lanes[position.epoch, default: Lane(source: source)].digests.updateValue(message.digest, forKey: position.sequence)
+        if let known, known != message.digest { problems.append("\(source): two messages have number \(position.sequence)") }
+        lanes[position.epoch]?.chains[position.sequence] = position.chain
+        if let first = lanes[position.epoch]?.source, first != source {
+            problems.append("epoch \(position.epoch) is of \(first) and of \(source)")
         }
-        lane.digests[position.sequence] = message.digest
-        lane.chains[position.sequence] = position.chain
-        lanes[position.epoch] = lane
     }
 
     func conclude(_ word: FinalWord, _ report: (String?, String) -> Void) {
