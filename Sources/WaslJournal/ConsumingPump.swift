@@ -96,9 +96,13 @@ public final class ConsumingPump<Handler: DeliveryHandler>: Sendable {
             }
             defer { lastCommit = .now }
             let prepared = handler.prepare(batch)
+            let redelivered = batch.count(where: \.isRedelivered)
             while !Task.isCancelled {
                 do {
-                    let recorded = try await journal.commit { [handler] in try handler.record(prepared, in: $0) }
+                    let recorded = try await journal.commit { [handler] in
+                        try $0.countRedelivered(redelivered)
+                        return try handler.record(prepared, in: $0)
+                    }
                     await handler.committed(prepared, recorded)
                     CrashPoint.deliveriesBeforeAcknowledge.passed()
                     // Tags grow within a connection, and one acknowledgement covers the earlier ones; a batch may span two connections.

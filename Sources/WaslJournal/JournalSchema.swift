@@ -80,5 +80,9 @@ enum JournalSchema {
                     ALTER TABLE quarantine ADD COLUMN queue TEXT NOT NULL DEFAULT '';
                     """)
         }
+        migrator.registerMigration("journal-3") { db in
+            // How many deliveries came a second time: the measure of what the inbox holds back.
+            try db.execute(sql: "ALTER TABLE journal ADD COLUMN redelivered INTEGER NOT NULL DEFAULT 0")
+        }
     }
 }

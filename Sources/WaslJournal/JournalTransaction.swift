@@ -74,6 +74,11 @@ public final class JournalTransaction {
         self.salt = salt
     }
 
+    func countRedelivered(_ count: Int) throws {
+        guard count > 0 else { return }
+        try db.cachedStatement(sql: "UPDATE journal SET redelivered = redelivered + ?").execute(arguments: [count])
+    }
+
     /// The hash of the last message, appended in this transaction or before.
     public var headHash: String? { head.hash }
 

@@ -307,18 +307,21 @@ final class Torture: Sendable {
         }
     }
 
-    /// After the end: every journal holds, and the ledger's every digest; and how often it had asked for something again.
-    func checkFiles() throws -> (damaged: [String], resends: Int) {
+    /// After the end: every journal holds, and the ledger's every digest; how often it had asked for something again, and what the broker
+    /// delivered more than once.
+    func checkFiles() throws -> (damaged: [String], resends: Int, redelivered: Int) {
         var damaged: [String] = []
+        var redelivered = 0
         for name in houseNames + workerNames + ["ledger"] {
             let path = stack.layout.dataFolder(name) + "/journal.sqlite"
             if let damage = try JournalCheck.damage(path: path) { damaged.append("\(name): \(damage)") }
+            redelivered += try DatabaseQueue(path: path).read { try Int.fetchOne($0, sql: "SELECT redelivered FROM journal") } ?? 0
         }
         damaged += try LedgerVerification(path: stack.layout.dataFolder("ledger") + "/journal.sqlite").problems.map { "ledger: \($0)" }
         let ledger = try DatabaseQueue(path: stack.layout.dataFolder("ledger") + "/journal.sqlite")
         let resends = try ledger.read {
             try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM outbox WHERE type = ?", arguments: [MessageType.resend.rawValue])
         }
-        return (damaged, resends ?? 0)
+        return (damaged, resends ?? 0, redelivered)
     }
 }

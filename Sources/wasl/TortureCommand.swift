@@ -57,6 +57,8 @@ struct TortureReport {
     var blows: [(name: String, count: Int)] = []
     var kills = 0
     var resends = 0
+    /// Deliveries that came a second time.
+    var redelivered = 0
     /// Findings by class, and how each was closed.
     var findings: [(kind: String, cause: String, count: Int)] = []
     var damaged: [String] = []
@@ -64,16 +66,16 @@ struct TortureReport {
 
     var isClean: Bool { isReconciled && lost == 0 && duplicated == 0 && wrong == 0 && damaged.isEmpty }
 
-    func merging(_ files: (damaged: [String], resends: Int)) -> TortureReport {
+    func merging(_ files: (damaged: [String], resends: Int, redelivered: Int)) -> TortureReport {
         var report = self
-        (report.damaged, report.resends) = files
+        (report.damaged, report.resends, report.redelivered) = files
         return report
     }
 
     var text: String {
         var lines = [
             "\(kills) kills in \(Int(seconds)) s: \(lost) lost, \(duplicated) done twice, \(wrong) outcomes that are not what was done, \(damaged.count) journals damaged\(isReconciled ? "" : ", NOT RECONCILED")",
-            "resends asked \(resends)", "blows:",
+            "\(redelivered) deliveries came again, \(resends) resends asked", "blows:",
         ]
         lines += blows.map { "  \($0.name): \($0.count == 0 ? "not tried" : String($0.count))" }
         lines.append("findings:")
@@ -85,7 +87,7 @@ struct TortureReport {
     var json: JSON {
         [
             "orders": orders, "reconciled": .bool(isReconciled), "lost": JSON(lost), "duplicatedEffects": JSON(duplicated),
-            "wrongEffects": JSON(wrong), "kills": JSON(kills), "resends": JSON(resends),
+            "wrongEffects": JSON(wrong), "kills": JSON(kills), "resends": JSON(resends), "redelivered": JSON(redelivered),
             "blows": .object(JSONObject(blows.map { ($0.name, JSON($0.count)) })),
             "findings": .array(
                 findings.map { ["class": .string($0.kind), "cause": .string($0.cause), "count": JSON($0.count)] }),
