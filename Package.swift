@@ -42,8 +42,9 @@ let package = Package(
         .target(name: "CRabbitMQ", linkerSettings: [.linkedLibrary("rabbitmq")]),
         .target(name: "CFaults"),
         .target(name: "CJQ", linkerSettings: [.linkedLibrary("jq")]),
-        .target(name: "WaslModel", dependencies: [], swiftSettings: strict),
-        .target(name: "JSONSchema", dependencies: ["WaslModel"], swiftSettings: strict),
+        .target(name: "JSONValue", swiftSettings: strict),
+        .target(name: "JSONSchema", dependencies: ["JSONValue"], swiftSettings: strict),
+        .target(name: "WaslModel", dependencies: ["JSONValue"], swiftSettings: strict),
         .target(name: "WaslSeal", dependencies: ["WaslModel", crypto], swiftSettings: strict),
         .target(
             name: "WaslCatalogue", dependencies: ["WaslModel", "JSONSchema", "CJQ", yams],
@@ -101,7 +102,7 @@ let package = Package(
             path: "Tests/TestSupport", swiftSettings: strict),
         .testTarget(name: "ArchitectureTests", swiftSettings: strict),
         .testTarget(name: "WaslModelTests", dependencies: ["WaslModel"], swiftSettings: strict),
-        .testTarget(name: "JSONSchemaTests", dependencies: ["JSONSchema", "WaslModel"], swiftSettings: strict),
+        .testTarget(name: "JSONSchemaTests", dependencies: ["JSONSchema", "JSONValue"], swiftSettings: strict),
         .testTarget(name: "WaslSealTests", dependencies: ["WaslSeal", "TestSupport", crypto], swiftSettings: strict),
         .testTarget(name: "WaslCatalogueTests", dependencies: ["WaslCatalogue", "TestSupport", "wasl"], swiftSettings: strict),
         .testTarget(
@@ -136,7 +137,7 @@ let package = Package(
 // The coverage-guided fuzzer is built by `make fuzz` alone, in a folder of its own: its main comes from the compiler's runtime.
 if let runtime = ProcessInfo.processInfo.environment["WASL_FUZZER_RUNTIME"] {
     let covered: [SwiftSetting] = [.unsafeFlags(["-sanitize=fuzzer", "-parse-as-library"])]
-    for target in package.targets where target.type == .regular && target.name.hasPrefix("Wasl") || target.name == "JSONSchema" {
+    for target in package.targets where target.type == .regular && target.name.hasPrefix("Wasl") || target.name.hasPrefix("JSON") {
         target.swiftSettings = strict + covered
     }
     package.targets += [

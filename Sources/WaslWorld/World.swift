@@ -175,6 +175,8 @@ final class World {
         guard shownKeys.count == ordered, broker.isEmpty, processes.allSatisfy({ $0.isUp && $0.isConnected && $0.backlog == 0 }) else {
             return false
         }
+        // What was set aside under an older registry is looked at again under the newest.
+        guard processes.allSatisfy({ $0.registry.registry.version == registryVersion }) else { return false }
         return (try? ledger.read { try LedgerQueries.unrest($0) })?.isEmpty == true
     }
 
@@ -183,8 +185,9 @@ final class World {
         var reasons: [String] = []
         if shownKeys.count < ordered { reasons.append("\(ordered - shownKeys.count) citizens wait for a receipt") }
         if !broker.isEmpty { reasons.append("the broker holds messages (\(broker.contents))") }
-        for process in processes where !process.isUp || !process.isConnected || process.backlog > 0 {
-            reasons.append("\(process.id): up \(process.isUp), connected \(process.isConnected), backlog \(process.backlog)")
+        for process in processes
+        where !process.isUp || !process.isConnected || process.backlog > 0 || process.registry.registry.version != registryVersion {
+            reasons.append("\(process.id): registry \(process.registry.registry.version), up \(process.isUp), connected \(process.isConnected), backlog \(process.backlog)")
         }
         reasons += (try? ledger.read { try LedgerQueries.unrest($0) }) ?? []
         return reasons.joined(separator: "; ")
@@ -329,6 +332,7 @@ final class World {
         for other in processes where other !== process {
             agenda.after(random.number(1_000...3_600_000)) {
                 try? other.registry.replace(with: registry)
+                self.trace(nil, other.id.text, "holds registry \(other.registry.registry.version)")
                 other.later(0) { other.reexamine() }
             }
         }
@@ -336,6 +340,7 @@ final class World {
             // Whoever speaks with a key holds the registry that names it.
             try? process.registry.replace(with: registry)
             process.keys = fresh
+            self.trace(nil, process.id.text, "speaks with a new key, of registry \(process.registry.registry.version)")
             process.crash(restartAfter: 1_000)
         }
         return true

@@ -1,6 +1,6 @@
 import JSONSchema
+import JSONValue
 import Testing
-import WaslModel
 
 @Suite struct SchemaTests {
     private static let schema: JSON = [

@@ -72,7 +72,7 @@ public struct JSONObject: Sendable {
     }
 
     /// For the parser, which has already refused duplicate keys.
-    init(unique members: [(key: String, value: JSON)]) { self.members = members }
+    package init(unique members: [(key: String, value: JSON)]) { self.members = members }
 
     public var count: Int { members.count }
     public var isEmpty: Bool { members.isEmpty }

@@ -1,0 +1,2 @@
+// Whoever speaks of envelopes speaks of JSON.
+@_exported public import JSONValue
