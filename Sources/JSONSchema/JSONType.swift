@@ -38,6 +38,8 @@ extension JSON {
             left.count == right.count && zip(left, right).allSatisfy { $0.isSame(as: $1) }
         case (.object(let left), .object(let right)):
             left.count == right.count && left.members.allSatisfy { member in right[member.key]?.isSame(as: member.value) == true }
+        // By code points: Swift takes canonically equivalent texts for the same, JSON does not (Core section 4.2.2).
+        case (.string(let left), .string(let right)): left.utf8.elementsEqual(right.utf8)
         default: self == other
         }
     }

@@ -187,7 +187,9 @@ final class World {
         if !broker.isEmpty { reasons.append("the broker holds messages (\(broker.contents))") }
         for process in processes
         where !process.isUp || !process.isConnected || process.backlog > 0 || process.registry.registry.version != registryVersion {
-            reasons.append("\(process.id): registry \(process.registry.registry.version), up \(process.isUp), connected \(process.isConnected), backlog \(process.backlog)")
+            reasons.append(
+                "\(process.id): registry \(process.registry.registry.version), up \(process.isUp), connected \(process.isConnected), backlog \(process.backlog)"
+            )
         }
         reasons += (try? ledger.read { try LedgerQueries.unrest($0) }) ?? []
         return reasons.joined(separator: "; ")
