@@ -77,7 +77,7 @@ let package = Package(
             ],
             swiftSettings: strict),
         .target(
-            name: "WaslSimulation", dependencies: ["WaslModel", "WaslJournal", hummingbird],
+            name: "WaslSimulation", dependencies: ["WaslModel", "WaslJournal", crypto, hummingbird],
             swiftSettings: strict),
         .target(
             name: "WaslWorld",

@@ -51,6 +51,9 @@ public struct Schema: Sendable {
         return validation.violations
     }
 
+    /// The names of the root's `properties`, in the order of the schema.
+    public var propertyNames: [String] { root.propertyNamesInOrder }
+
     /// Whether the instance is valid; quicker than listing what is not.
     public func accepts(_ instance: JSON) -> Bool {
         let validation = Validation(dynamicAnchors: dynamicAnchors)

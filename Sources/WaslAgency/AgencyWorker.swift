@@ -10,6 +10,8 @@ public final class AgencyWorker: Sendable {
     public struct Parts: Sendable {
         public let agency: Agency
         public let endpoint: String
+        /// The text of the credentials' file, where the agency asks for credentials.
+        public let secret: String?
         public let journalPath: String
         public let headPath: String?
         public let keys: KeyFile
@@ -19,11 +21,12 @@ public final class AgencyWorker: Sendable {
         public let version: String
 
         public init(
-            agency: Agency, endpoint: String, journalPath: String, headPath: String?, keys: KeyFile,
+            agency: Agency, endpoint: String, secret: String? = nil, journalPath: String, headPath: String?, keys: KeyFile,
             registry: RegistryHolder, catalogue: Catalogue, translator: Translator, version: String
         ) {
             self.agency = agency
             self.endpoint = endpoint
+            self.secret = secret
             self.journalPath = journalPath
             self.headPath = headPath
             self.keys = keys
@@ -60,7 +63,7 @@ public final class AgencyWorker: Sendable {
             agency: parts.agency, catalogue: parts.catalogue, openingKeys: parts.keys.opening, registry: parts.registry)
         let scheduler = JobScheduler(parts.agency, now: { journal.now })
         self.scheduler = scheduler
-        client = AgencyClient(parts.agency, endpoint: parts.endpoint)
+        client = try AgencyClient(parts.agency, endpoint: parts.endpoint, secret: parts.secret)
         publishing = PublishingPump(journal, link: broker.publisher(name: "\(id) publishing"), logger: logger)
         consuming = ConsumingPump(
             journal,

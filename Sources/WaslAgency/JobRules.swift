@@ -1,29 +1,6 @@
 import WaslCatalogue
 package import WaslModel
 
-/// What an agency's answer, or its absence, says.
-package enum Verdict: Sendable, Hashable {
-    case completed(JSONObject)
-    case refused(reason: JSONObject)
-    /// The agency did not act, for certain.
-    case definiteNo(String, retryAfter: Duration?)
-    /// The agency may have acted.
-    case doubt(String)
-    /// A lookup found nothing under our reference.
-    case absent
-
-    /// For the attempt's record: no citizen's data.
-    var summary: String {
-        switch self {
-        case .completed: "completed"
-        case .refused(let reason): "refused: \(reason["code"]?.string ?? "")"
-        case .definiteNo(let reason, _): "definite no: \(reason)"
-        case .doubt(let reason): "doubt: \(reason)"
-        case .absent: "absent"
-        }
-    }
-}
-
 /// What a worker was doing when a verdict came.
 package enum Phase: String, Sendable { case call, lookup }
 

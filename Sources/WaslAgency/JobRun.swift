@@ -1,4 +1,4 @@
-import WaslCatalogue
+package import WaslCatalogue
 import WaslJournal
 package import WaslModel
 import WaslSeal
@@ -79,6 +79,10 @@ package struct JobRun: Sendable {
         if job.state == .ready, let early = desk.rules(service, jitter).decideBeforeCall(of: job, at: now) {
             return conclude(nil, nil, early, answered: nil)
         }
+        if desk.agency.isOfficeHoursOnly, case let opening = desk.catalogue.calendar.nextOpening(from: now), opening > now {
+            return conclude(
+                nil, nil, job.state == .ready ? .call(at: opening) : .lookUp(at: opening, absences: job.absences), answered: nil)
+        }
         do {
             let fields = try self.fields ?? desk.open(job, at: now)
             self.fields = fields
@@ -95,7 +99,10 @@ package struct JobRun: Sendable {
     package mutating func translated(_ result: Result<JSON, any Error>, at now: Timestamp) -> Action {
         guard let service else { return .nothing }
         do {
-            let call = try AgencyCall(try result.get())
+            var call = try AgencyCall(try result.get())
+            if phase == .call, service.effect == .idempotent, let header = desk.agency.idempotencyHeader {
+                call.set(header: header, to: job.subject.text)
+            }
             self.call = call
             if service.effect != .read {
                 return .intend(job, phase, announces: phase == .call && service.effect == .neither)
@@ -147,7 +154,7 @@ package struct JobRun: Sendable {
 
     package func answered(_ result: Result<JSON, any Error>, at now: Timestamp) -> Action {
         let verdict: Verdict
-        do { verdict = read(try result.get()) } catch {
+        do { verdict = Verdict(try result.get(), of: service, isLookup: isLookup, status: status) } catch {
             verdict = .doubt("status \(status), and its translation failed: \(error)")
         }
         switch verdict {
@@ -160,26 +167,6 @@ package struct JobRun: Sendable {
     package func interrupted(at now: Timestamp) -> Conclusion {
         let verdict = Verdict.doubt("the worker stopped before the answer was recorded")
         return Conclusion(job, phase: .call, verdict: verdict, decision: decide(verdict, in: .call, at: now))
-    }
-
-    private func read(_ answer: JSON) -> Verdict {
-        switch answer["result"]?.string {
-        case "completed":
-            guard let fields = answer["fields"]?.object, service?.outcome.validate(.object(fields)).isEmpty == true else {
-                return .doubt("status \(status), but the answer's fields are not those of the contract")
-            }
-            return .completed(fields)
-        case "refused":
-            guard let reason = answer["reason"]?.object, reason["code"]?.string != nil else {
-                return .doubt("status \(status), refused without a reason")
-            }
-            return .refused(reason: reason)
-        case "definite-no":
-            let after = answer["after"]?.integer.map { Duration.seconds(min(max($0, 0), 86_400)) }
-            return .definiteNo(answer["why"]?.string ?? "status \(status)", retryAfter: after)
-        case "absent" where phase == .lookup: return .absent
-        default: return .doubt(answer["why"]?.string ?? "status \(status), which no rule covers")
-        }
     }
 
     /// What cannot be called is told at once; what may already have been done is for people.

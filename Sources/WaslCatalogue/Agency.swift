@@ -2,16 +2,39 @@ public import WaslModel
 
 /// How an agency's API is spoken to, as data: `Schemas/agencies/<agency>/agency.yaml`.
 public struct Agency: Sendable {
-    /// The wire form of calls and answers; what they say is the services' business.
-    public enum Style: String, Sendable, CaseIterable {
-        case restJSON = "rest-json"
-        case soap11 = "soap-1.1"
+    /// What a call carries to say who calls.
+    public struct Credentials: Sendable {
+        public enum Scheme: String, Sendable, CaseIterable {
+            /// `Authorization: Bearer` and the file's text.
+            case bearer
+            /// `Authorization: Basic`; the file holds `user:password`.
+            case basic
+            /// The file's text in a header of the agency's own.
+            case header
+        }
+
+        public let scheme: Scheme
+        /// The header's name, for `header`.
+        public let header: String?
+        /// The secret's file, unless the worker's configuration names another.
+        public let file: String?
+    }
+
+    /// Files in PEM form for an endpoint with `https`.
+    public struct TLS: Sendable {
+        public let authority: String
+        public let certificate: String?
+        public let key: String?
     }
 
     public let id: ParticipantID
-    public let style: Style
+    public let style: WireForm
     /// Where its API is, unless the worker's configuration says otherwise.
     public let endpoint: String
+    public let credentials: Credentials?
+    public let tls: TLS?
+    /// A header that carries our reference in calls of idempotent services.
+    public let idempotencyHeader: String?
     /// How long a call may take before it counts as doubt.
     public let timeout: Duration
     public let concurrencyMax: Int
@@ -21,11 +44,15 @@ public struct Agency: Sendable {
     public let retention: Duration
     /// How long an effect may take to become visible to a lookup.
     public let settle: Duration
+    /// Its API, or its desk, answers in office hours only.
+    public let isOfficeHoursOnly: Bool
     /// Failures in a row that open the circuit.
     public let circuitFailuresMax: Int
     /// How long an open circuit stays open before one call tries again.
     public let circuitPause: Duration
     public let answerBytesMax: Int
+
+    private enum Hours: String, CaseIterable { case always, office }
 
     init(file: String) throws {
         let settings = try Settings(file: file)
@@ -33,9 +60,20 @@ public struct Agency: Sendable {
             throw settings.error("agency", "expected a participant's identifier")
         }
         self.id = id
-        guard let style = try settings.word("style", Style.self) else { throw settings.error("style", "missing") }
+        guard let style = try settings.word("style", WireForm.self) else { throw settings.error("style", "missing") }
         self.style = style
         endpoint = try settings.requiredString("endpoint")
+        credentials = try settings.group("credentials").map { group in
+            guard let scheme = try group.word("scheme", Credentials.Scheme.self) else { throw group.error("scheme", "missing") }
+            let header = try group.string("header")
+            guard scheme != .header || header != nil else { throw group.error("header", "missing") }
+            return Credentials(scheme: scheme, header: header, file: try group.string("file"))
+        }
+        tls = try settings.group("tls").map { group in
+            TLS(
+                authority: try group.requiredString("ca"), certificate: try group.string("certificate"), key: try group.string("key"))
+        }
+        idempotencyHeader = try settings.string("idempotency-header")
         timeout = try settings.duration("timeout") ?? .seconds(10)
         let limits = try settings.group("limits")
         concurrencyMax = Int(try limits?.integer("concurrency", in: 1...10_000) ?? 32)
@@ -43,6 +81,7 @@ public struct Agency: Sendable {
         answerBytesMax = Int(try limits?.integer("answer-bytes", in: 1...64 << 20) ?? 1 << 20)
         retention = try settings.duration("retention") ?? .seconds(86_400)
         settle = try settings.duration("settle") ?? .seconds(10)
+        isOfficeHoursOnly = try settings.word("hours", Hours.self) == .office
         let circuit = try settings.group("circuit")
         circuitFailuresMax = Int(try circuit?.integer("failures", in: 1...1_000) ?? 10)
         circuitPause = try circuit?.duration("pause") ?? .seconds(10)

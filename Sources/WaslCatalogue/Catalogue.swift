@@ -9,6 +9,7 @@ public struct Catalogue: Sendable {
     }
 
     public let agencies: [ParticipantID: Agency]
+    public let calendar: WorkingCalendar
     private let services: [Key: Service]
     private let newest: [ServiceID: Int64]
 
@@ -16,6 +17,7 @@ public struct Catalogue: Sendable {
     ///
     /// - Throws: ``SettingsError`` naming the first file that is not right.
     public init(folder: String) throws {
+        calendar = try WorkingCalendar(file: folder + "/facts/calendar.yaml")
         var agencies: [ParticipantID: Agency] = [:]
         for name in try Catalogue.folders(in: folder + "/agencies") {
             let agency = try Agency(file: "\(folder)/agencies/\(name)/agency.yaml")

@@ -121,6 +121,26 @@ public final class Settings {
             ar: try group.requiredString("ar"), fr: try group.requiredString("fr"), en: try group.requiredString("en"))
     }
 
+    public func requiredTexts(_ key: String) throws -> LocalizedText {
+        guard let texts = try texts(key) else { throw error(key, "missing") }
+        return texts
+    }
+
+    /// A list of groups; empty where the key is not there.
+    public func groups(_ key: String) throws -> [Settings] {
+        asked.insert(key)
+        guard let value = members[key], !value.isNull else { return [] }
+        guard let elements = value.array else { throw error(key, "expected a list, found \(value.shape)") }
+        return try elements.enumerated().map { index, element in
+            guard case .object(let object) = element else {
+                throw error("\(key)[\(index)]", "expected keys and values, found \(element.shape)")
+            }
+            let child = Settings(file: file, path: path + ["\(key)[\(index)]"], members: object, environment: [:])
+            children.append(child)
+            return child
+        }
+    }
+
     /// A nested group of keys.
     public func group(_ key: String) throws -> Settings? {
         asked.insert(key)

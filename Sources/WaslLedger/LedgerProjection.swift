@@ -34,7 +34,7 @@ extension LedgerSteps {
     private func submitted(_ envelope: Envelope, _ findings: Findings, _ transaction: JournalTransaction) throws {
         guard let subject = envelope.subject, let service = envelope.service else { return }
         let level = catalogue.service(service, version: envelope.contract)?.level
-        let due = level.map { envelope.time.advanced(by: $0).milliseconds }
+        let due = level.map { catalogue.calendar.due($0, from: envelope.time).milliseconds }
         try transaction.db.cachedStatement(
             sql: """
                 INSERT INTO request (subject, house, agency, service, first_seen, submitted, expiry, due, millimes)

@@ -1,5 +1,5 @@
 import Foundation
-import WaslModel
+public import WaslModel
 
 /// What a simulated agency did: the oracle. One JSON object a line, on disk before the agency answers.
 ///
@@ -14,6 +14,8 @@ public final class EffectsLog: @unchecked Sendable {
         public let receipt: String?
         /// The fault that the seed planned for this call.
         public let fault: String?
+        /// What the agency keeps of it besides.
+        public var detail: JSONObject?
     }
 
     // `condition` guards `waiting` and `isClosing`; the descriptor belongs to the writing thread.
@@ -36,6 +38,7 @@ public final class EffectsLog: @unchecked Sendable {
         ]
         if let receipt = line.receipt { object["receipt"] = .string(receipt) }
         if let fault = line.fault { object["fault"] = .string(fault) }
+        if let detail = line.detail { object["detail"] = .object(detail) }
         let bytes = JSON.object(object).bytes + [0x0A]
         await withCheckedContinuation { continuation in
             condition.withLock {

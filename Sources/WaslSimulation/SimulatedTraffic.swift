@@ -7,6 +7,9 @@ public struct SimulatedTraffic: Sendable {
 
     public static let services = ["steg.bill.view", "sonede.bill.pay", "steg.bill.pay", "tt.bill.pay"]
 
+    /// The agencies of those services.
+    public static let agencies: Set = ["steg", "sonede", "tt"]
+
     /// - Parameter noteLength: characters of remark, to make messages as long as real ones.
     public init(seed: UInt64, noteLength: Int = 40) {
         plan = FaultPlan(seed: seed)

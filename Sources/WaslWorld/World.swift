@@ -79,7 +79,7 @@ final class World {
                 opening: [try OpeningKey(seed: random.bytes(32), suite: suite)])
         }
         let houseIDs = (1...options.houses).map { ParticipantID("house-\($0)")! }
-        let agencies = catalogue.agencies.values.sorted { $0.id < $1.id }
+        let agencies = catalogue.agencies.values.filter { SimulatedTraffic.agencies.contains($0.id.text) }.sorted { $0.id < $1.id }
         let services = Dictionary(uniqueKeysWithValues: Set(catalogue.all.map(\.id)).map { ($0, "simulated") })
         func add(_ id: ParticipantID, _ role: Role) throws {
             let own = try makeKeys()

@@ -24,16 +24,24 @@ struct AgencyCommand: AsyncParsableCommand {
         func run() async throws {
             let settings = try ParticipantConfiguration(file: config, roleKey: "agency")
             let endpoint = try settings.settings.string("endpoint")
+            let secretFile = try settings.settings.string("credentials-file")
             try settings.settings.finish()
             let logger = settings.logger("agency.\(settings.participant)")
             let catalogue = try Catalogue(folder: settings.schemas)
             guard let agency = catalogue.agencies[settings.participant] else {
                 throw Failure(exitCode: 78, message: "\(config): `agency`: \(settings.schemas) describes no \(settings.participant)")
             }
+            var secret: String?
+            if agency.credentials != nil {
+                guard let file = secretFile ?? agency.credentials?.file else {
+                    throw settings.settings.error("credentials-file", "missing: \(agency.id) asks for credentials")
+                }
+                do { secret = try readSecret(file) } catch { throw settings.settings.error("credentials-file", "\(error)") }
+            }
             let programs = catalogue.programs.filter { $0.key.hasPrefix("\(agency.id).") }
             let worker = try AgencyWorker(
                 AgencyWorker.Parts(
-                    agency: agency, endpoint: endpoint ?? agency.endpoint, journalPath: settings.journalPath,
+                    agency: agency, endpoint: endpoint ?? agency.endpoint, secret: secret, journalPath: settings.journalPath,
                     headPath: settings.headFile, keys: settings.keys, registry: settings.registry, catalogue: catalogue,
                     translator: try Translator(programs: programs, executable: Program.path), version: Wasl.version),
                 broker: AMQPBroker(settings.broker, logger: logger), logger: logger)

@@ -19,6 +19,7 @@ struct DevLayout {
     var rootPublicFile: String { folder + "/keys/root.jwk.json" }
     var tokenFile: String { folder + "/keys/token" }
     var passwordsFolder: String { folder + "/keys/passwords" }
+    func secretFile(_ agency: String) -> String { "\(passwordsFolder)/\(agency).secret" }
     var effectsFolder: String { folder + "/effects" }
     var logsFolder: String { folder + "/logs" }
 

@@ -38,6 +38,10 @@ struct DevParticipants {
                 try writePrivateFile(Array(digestText(randomBytes(32)).utf8), to: file)
             }
         }
+        for agency in catalogue.agencies.values where agency.credentials != nil {
+            let file = layout.secretFile(agency.id.text)
+            if !FileManager.default.fileExists(atPath: file) { try writePrivateFile(Array(digestText(randomBytes(32)).utf8), to: file) }
+        }
         if !FileManager.default.fileExists(atPath: layout.registryFile) {
             try RegistryHolder.write(try registry(), to: layout.registryFile, rootKey: root.signing)
         }
@@ -95,6 +99,9 @@ struct DevParticipants {
         ]
         if role != .ledger { lines.insert("\(role.rawValue): \(id)", at: 0) }
         if let endpoint { lines.append("endpoint: \(endpoint)") }
+        if let id = ParticipantID(id), catalogue.agencies[id]?.credentials != nil {
+            lines.append("credentials-file: \(layout.secretFile(id.text))")
+        }
         try writePrivateFile(Array((lines.joined(separator: "\n") + "\n").utf8), to: layout.configFile(id))
     }
 }

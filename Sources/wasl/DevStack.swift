@@ -92,7 +92,7 @@ final class DevStack: Sendable {
                 arguments: [
                     "simulate", "agencies", "--log", layout.effectsFolder, "--seed", String(options.seed), "--fault-rate",
                     String(options.faultRate), "--latency-max", String(options.latencyMax), "--dark-seconds", String(options.darkSeconds),
-                    "--follow-parent",
+                    "--secrets", layout.passwordsFolder, "--follow-parent",
                 ] + simulated))
         func add(_ id: String, _ role: Role, endpoint: String? = nil) throws {
             try participants.writeConfiguration(

@@ -155,31 +155,6 @@ struct TopologyCommand: AsyncParsableCommand {
     }
 }
 
-struct CatalogueCommand: AsyncParsableCommand {
-    static let configuration = CommandConfiguration(
-        commandName: "catalogue", abstract: "The services, as data.", subcommands: [Check.self])
-
-    struct Check: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "Reads every service and agency and compiles every schema and program.",
-            discussion: "Example: wasl catalogue check --schemas Schemas")
-
-        @Option(help: "The Schemas folder.") var schemas: String?
-
-        func run() async throws {
-            let catalogue = try Catalogue(folder: try Program.schemas(schemas))
-            let translator = try Translator(programs: catalogue.programs, executable: Program.path)
-            translator.close()
-            for service in catalogue.all {
-                print(
-                    "\(service.id) \(service.version) \(service.effect.rawValue)\(service.isProposed ? " (proposed)" : "") \(service.names.fr)"
-                )
-            }
-            print("\(catalogue.all.count) services of \(catalogue.agencies.count) agencies; \(catalogue.programs.count) programs compile.")
-        }
-    }
-}
-
 struct TraceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "trace", abstract: "Prints one request's whole story, with times.",

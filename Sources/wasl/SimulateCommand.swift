@@ -21,6 +21,7 @@ struct SimulateCommand: AsyncParsableCommand {
         @Option(help: "How often calls fail: 1 is about 7 in 100, 0 never.") var faultRate = 1.0
         @Option(help: "The longest usual latency in milliseconds.") var latencyMax: Int64 = 15
         @Option(help: "How many seconds of each two minutes each agency answers nobody.") var darkSeconds: Int64 = 0
+        @Option(help: "A folder with <agency>.secret files, for agencies that ask for credentials.") var secrets: String?
         @Flag(help: .hidden) var followParent = false
 
         func run() async throws {
@@ -32,11 +33,13 @@ struct SimulateCommand: AsyncParsableCommand {
             try await withThrowingDiscardingTaskGroup { [logger] group in
                 for text in agency {
                     let parts = text.split(separator: "=").map(String.init)
-                    guard parts.count == 2, let port = Int(parts[1]), let make = Agencies.known[parts[0]] else {
+                    guard parts.count == 2, let port = Int(parts[1]), let make = simulatedAgencies[parts[0]] else {
                         throw Failure.usage(
-                            "--agency \(text): expected NAME=PORT with one of \(Agencies.known.keys.sorted().joined(separator: ", "))")
+                            "--agency \(text): expected NAME=PORT with one of \(simulatedAgencies.keys.sorted().joined(separator: ", "))")
                     }
-                    let office = try SimulatedOffice(agency: parts[0], logPath: "\(log)/\(parts[0]).jsonl", plan: plan)
+                    let file = secrets.map { "\($0)/\(parts[0]).secret" }
+                    let secret = try file.flatMap { FileManager.default.fileExists(atPath: $0) ? try readSecret($0) : nil }
+                    let office = try SimulatedOffice(agency: parts[0], logPath: "\(log)/\(parts[0]).jsonl", plan: plan, secret: secret)
                     let router = Router(context: BasicRequestContext.self)
                     make(office).addRoutes(to: router)
                     // Switched at run time: what every call meets from now on.
@@ -52,9 +55,5 @@ struct SimulateCommand: AsyncParsableCommand {
             }
         }
 
-        private static let known: [String: @Sendable (SimulatedOffice) -> any SimulatedAgency] = [
-            SimulatedSteg.id: { SimulatedSteg($0) }, SimulatedSonede.id: { SimulatedSonede($0) },
-            SimulatedTT.id: { SimulatedTT($0) },
-        ]
     }
 }

@@ -36,8 +36,7 @@ private final class Road: Sendable {
         logPath = world.folder + "/effects.jsonl"
         office = try SimulatedOffice(agency: id, logPath: logPath, plan: FaultPlan(seed: 1, rate: 0, latency: 0...1))
         let router = Router(context: BasicRequestContext.self)
-        let simulated: [any SimulatedAgency] = [SimulatedSteg(office), SimulatedSonede(office), SimulatedTT(office)]
-        for agency in simulated where type(of: agency).id == id { agency.addRoutes(to: router) }
+        simulatedAgencies[id]!(office).addRoutes(to: router)
         let listening = Recorder<Int>()
         let port = try PrivateNode.freePorts(1)[0]
         let server = Task { try await Server.run(router, host: "127.0.0.1", port: port, logger: logger) { listening.append($0) } }

@@ -138,23 +138,3 @@ import WaslModel
         #expect((200...215).contains(begun), "\(begun)")
     }
 }
-
-@Suite struct XMLTreeTests {
-    @Test func elementsBecomeMembersByLocalName() throws {
-        let xml = "<a:r xmlns:a=\"u\" x=\"1\"><a:b>t &amp; u</a:b><c/><c>2</c></a:r>"
-        #expect(try XMLTree.parse(Array(xml.utf8)) == ["r": ["@x": "1", "b": "t & u", "c": ["", "2"]]])
-    }
-
-    @Test(arguments: [
-        "<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>", "<a>", "<a></b>", "", "text",
-        String(repeating: "<a>", count: 200) + String(repeating: "</a>", count: 200),
-    ])
-    func documentTypesAndBrokenXMLAreRefused(_ xml: String) { #expect(throws: (any Error).self) { try XMLTree.parse(Array(xml.utf8)) } }
-
-    @Test func aBodyIsEscapedIntoItsEnvelope() throws {
-        let bytes = SOAP.envelope(["P": ["@xmlns": "u", "N": "<&\">", "M": 5]])
-        let text = String(decoding: bytes, as: UTF8.self)
-        #expect(text.contains("<P xmlns=\"u\"><N>&lt;&amp;&quot;&gt;</N><M>5</M></P>"))
-        #expect(try XMLTree.parse(bytes)["Envelope"]?["Body"]?["P"]?["N"] == "<&\">")
-    }
-}

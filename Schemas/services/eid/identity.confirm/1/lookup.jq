@@ -1,0 +1,1 @@
+{method: "GET", path: "/identity/v1/confirmations?correlation=\(.reference | @uri)"}

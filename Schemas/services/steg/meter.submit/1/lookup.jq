@@ -1,0 +1,1 @@
+{method: "GET", path: "/api/releves?reference_externe=\(.reference | @uri)"}

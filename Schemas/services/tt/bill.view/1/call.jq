@@ -1,0 +1,1 @@
+{method: "GET", path: "/v1/lines/\(.fields.line | @uri)/bill", headers: {"x-memo": .reference}}

@@ -1,0 +1,1 @@
+{method: "GET", path: "/v1/tickets?external_ref=\(.reference | @uri)"}

@@ -1,0 +1,70 @@
+import Foundation
+import WaslModel
+
+/// One file of a service's `examples/`: an order, the call that comes of it, and what each answer means.
+struct Example {
+    struct Answer {
+        let about: String
+        let isLookup: Bool
+        let status: Int
+        let headers: JSONObject
+        /// What the agency's bytes are read as, or those bytes.
+        let body: JSON?
+        let raw: String?
+        let expected: JSON
+    }
+
+    /// The name of its file in the service's folder.
+    let name: String
+    let request: JSONObject
+    let call: JSON
+    let lookup: JSON?
+    let answers: [Answer]
+
+    /// The reference, house and time that every example is written for.
+    static let reference = "019339a2-0000-7000-8000-000000000001"
+    static let house = "hydra"
+    static let time = "2026-11-23T09:00:00.000Z"
+
+    /// What `call.jq` and `lookup.jq` see.
+    static func input(_ fields: JSONObject, of service: ServiceID) -> JSON {
+        [
+            "reference": .string(reference), "service": .string(service.text), "house": .string(house), "time": .string(time),
+            "fields": .object(fields),
+        ]
+    }
+
+    static func all(of service: Service) throws -> [Example] {
+        let folder = service.folder + "/examples"
+        let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter { $0.hasSuffix(".json") }.sorted()
+        return try names.map { try Example(file: folder + "/" + $0, name: "examples/" + $0) }
+    }
+
+    private init(file: String, name: String) throws {
+        let json = try Service.json(file)
+        func fail(_ key: String, _ reason: String) -> SettingsError { SettingsError(file: file, key: key, reason: reason) }
+        let known = ["about", "request", "call", "lookup", "answers"]
+        if let unknown = json.object?.keys.first(where: { !known.contains($0) }) {
+            throw fail(unknown, "unknown member; known: \(known.joined(separator: ", "))")
+        }
+        guard let request = json["request"]?.object else { throw fail("request", "expected the order's fields") }
+        guard let call = json["call"] else { throw fail("call", "expected the call that comes of it") }
+        self.name = name
+        self.request = request
+        self.call = call
+        lookup = json["lookup"]
+        answers = try (json["answers"]?.array ?? []).enumerated().map { index, answer in
+            let place = "answers[\(index)]"
+            guard let status = answer["status"]?.integer, (100...599).contains(status) else {
+                throw fail(place + ".status", "expected 100 to 599")
+            }
+            guard let expected = answer["expect"] else { throw fail(place + ".expect", "missing") }
+            guard answer["body"] != nil || answer["raw"] != nil else { throw fail(place, "expected `body` or `raw`") }
+            let phase = answer["phase"]?.string ?? "call"
+            guard phase == "call" || phase == "lookup" else { throw fail(place + ".phase", "expected call or lookup") }
+            return Answer(
+                about: answer["about"]?.string ?? place, isLookup: phase == "lookup", status: Int(status),
+                headers: answer["headers"]?.object ?? [:], body: answer["body"], raw: answer["raw"]?.string, expected: expected)
+        }
+    }
+}

@@ -1,0 +1,54 @@
+package import WaslModel
+
+/// A call as `call.jq` or `lookup.jq` describes it.
+package struct AgencyCall: Sendable {
+    package let method: String
+    package let path: String
+    package private(set) var headers: [(name: String, value: String)]
+    package let body: JSON?
+
+    /// - Throws: ``CallError`` naming the member.
+    package init(_ json: JSON) throws {
+        guard let method = json["method"]?.string, ["GET", "POST", "PUT", "DELETE"].contains(method) else {
+            throw CallError("method: expected GET, POST, PUT or DELETE")
+        }
+        guard let path = json["path"]?.string, path.hasPrefix("/"), path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            throw CallError("path: expected an absolute path in visible ASCII")
+        }
+        var headers: [(name: String, value: String)] = []
+        for (name, value) in json["headers"]?.object?.members ?? [] {
+            guard let text = value.string, text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) else {
+                throw CallError("headers.\(name): expected a text in ASCII")
+            }
+            headers.append((name, text))
+        }
+        if let unknown = json.object?.keys.first(where: { !["method", "path", "headers", "body"].contains($0) }) {
+            throw CallError("\(unknown): a call has method, path, headers and body")
+        }
+        self.method = method
+        self.path = path
+        self.headers = headers
+        body = json["body"]
+    }
+
+    package mutating func set(header name: String, to value: String) {
+        headers.removeAll { $0.name.lowercased() == name.lowercased() }
+        headers.append((name, value))
+    }
+
+    /// The call as it goes over the wire, for whoever wants to see it: the host and what the client adds besides are left out.
+    package func text(_ form: WireForm) throws -> String {
+        var lines = ["\(method) \(path)"] + headers.map { "\($0.name): \($0.value)" }
+        if let body {
+            let encoded = try form.encode(body)
+            lines += ["content-type: \(encoded.type)", "", String(decoding: encoded.bytes, as: UTF8.self)]
+        }
+        return lines.joined(separator: "\n")
+    }
+}
+
+/// Why a program's value is no call, or its body has not the agency's form.
+package struct CallError: Error, CustomStringConvertible {
+    package let description: String
+    init(_ description: String) { self.description = description }
+}

@@ -1,0 +1,196 @@
+import Foundation
+import Hummingbird
+import Logging
+import TestSupport
+import Testing
+import WaslBroker
+import WaslCatalogue
+import WaslModel
+import WaslSimulation
+import WaslWeb
+
+@testable import WaslAgency
+
+/// An agency's simulator behind real HTTP, and what a worker has to call it with.
+private final class Counter: Sendable {
+    let logPath: String
+    private let client: AgencyClient
+    private let translator: Translator
+    private let server: Task<Void, any Error>
+    private let folder: String
+
+    init(agency id: ParticipantID, _ catalogue: Catalogue) async throws {
+        folder = try TestWorld.makeFolder()
+        logPath = folder + "/effects.jsonl"
+        let secret = catalogue.agencies[id]?.credentials == nil ? nil : "secret of a test"
+        let office = try SimulatedOffice(
+            agency: id.text, logPath: logPath, plan: FaultPlan(seed: 1, rate: 0, latency: 0...0), secret: secret)
+        let router = Router(context: BasicRequestContext.self)
+        let make = try #require(simulatedAgencies[id.text])
+        make(office).addRoutes(to: router)
+        let listening = Recorder<Int>()
+        let port = try PrivateNode.freePorts(1)[0]
+        let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        server = Task { try await Server.run(router, host: "127.0.0.1", port: port, logger: logger) { listening.append($0) } }
+        await listening.wait { !$0.isEmpty }
+        client = try AgencyClient(try #require(catalogue.agencies[id]), endpoint: "http://127.0.0.1:\(port)", secret: secret)
+        translator = try Translator(
+            programs: catalogue.programs.filter { $0.key.hasPrefix("\(id).") }, executable: TestWorld.executable)
+    }
+
+    func close() async {
+        server.cancel()
+        await client.close()
+        translator.close()
+        try? FileManager.default.removeItem(atPath: folder)
+    }
+
+    var effectCount: Int { (try? EffectsLog.read(path: logPath).count { $0.receipt != nil }) ?? 0 }
+
+    func translate(_ service: Service, _ fields: JSONObject, reference: String, isLookup: Bool = false) async throws -> JSON {
+        try await translator.run(
+            service.programName(isLookup ? .lookup : .call),
+            [
+                "reference": .string(reference), "service": .string(service.id.text), "house": "hydra",
+                "time": "2026-11-23T09:00:00.000Z", "fields": .object(fields),
+            ])
+    }
+
+    func perform(_ service: Service, _ call: JSON, isLookup: Bool = false) async throws -> Verdict {
+        switch await client.perform(try AgencyCall(call), isRepeatable: service.effect != .neither) {
+        case .notSent(let reason), .unknown(let reason): return .doubt(reason)
+        case .answered(let status, let headers, let body):
+            let value = try await translator.run(
+                service.programName(.answer),
+                [
+                    "phase": isLookup ? "lookup" : "call", "status": JSON(status), "headers": .object(headers), "body": body,
+                ])
+            return Verdict(value, of: service, isLookup: isLookup, status: status)
+        }
+    }
+}
+
+@Suite struct ServiceCallTests {
+    private static let catalogue = try! Catalogue(folder: TestWorld.project + "/Schemas")
+    private static let agencies = catalogue.agencies.keys.sorted()
+
+    private static func reference() -> String { TestWorld.uuid().text }
+
+    private static func example(_ service: Service) throws -> JSONObject {
+        let file = service.folder + "/examples/done.json"
+        let json = try JSON.parse([UInt8](try #require(FileManager.default.contents(atPath: file), "\(file)")))
+        return try #require(json["request"]?.object)
+    }
+
+    /// An order that the simulator takes: what it concerns must be there before.
+    private static func order(_ service: Service, _ counter: Counter) async throws -> JSONObject {
+        var fields = try example(service)
+        guard service.agency.text == "poste" else { return fields }
+        func number(_ name: String, _ fields: JSONObject, _ member: String) async throws -> JSON {
+            let before = try #require(catalogue.service(ServiceID("poste.payment.\(name)")!))
+            let call = try await counter.translate(before, fields, reference: reference())
+            guard case .completed(let done) = try await counter.perform(before, call) else { throw Failed() }
+            return try #require(done[member])
+        }
+        guard fields["authorisation"] != nil || fields["capture"] != nil else { return fields }
+        let authorise = try #require(catalogue.service(ServiceID("poste.payment.authorise")!))
+        var payment = try example(authorise)
+        payment["amount"] = fields["amount"] ?? 1000
+        let authorisation = try await number("authorise", payment, "authorisation")
+        if fields["authorisation"] != nil { fields["authorisation"] = authorisation }
+        if fields["capture"] != nil {
+            let capture: JSONObject = ["authorisation": authorisation, "amount": payment["amount"]!, "order": payment["order"]!]
+            fields["capture"] = try await number("capture", capture, "capture")
+        }
+        return fields
+    }
+
+    private struct Failed: Error {}
+
+    /// Every place of a call where one thing can be wrong: a member of the body under another name, a word of the path, a header.
+    private static func broken(_ call: JSON) -> [(place: String, call: JSON)] {
+        var found: [(String, JSON)] = []
+        guard case .object(let object) = call else { return [] }
+        func renamed(_ json: JSON, at place: String, _ rebuild: (JSON) -> JSON) {
+            guard case .object(let members) = json else { return }
+            for (index, member) in members.members.enumerated() where !member.key.hasPrefix("@") {
+                var changed = members.members
+                changed[index].key += "X"
+                found.append(("\(place)/\(member.key)", rebuild(.object(JSONObject(changed.map { ($0.key, $0.value) })))))
+                renamed(member.value, at: "\(place)/\(member.key)") { inner in
+                    var nested = members
+                    nested[member.key] = inner
+                    return rebuild(.object(nested))
+                }
+            }
+        }
+        if let body = object["body"] {
+            renamed(body, at: "body") { changed in
+                var whole = object
+                whole["body"] = changed
+                return .object(whole)
+            }
+        }
+        for name in object["headers"]?.object?.keys ?? [] {
+            var headers = object["headers"]!.object!
+            headers[name] = nil
+            var whole = object
+            whole["headers"] = .object(headers)
+            found.append(("headers/\(name)", .object(whole)))
+        }
+        var whole = object
+        whole["path"] = .string((object["path"]?.string ?? "") + "/x")
+        found.append(("path", .object(whole)))
+        return found
+    }
+
+    @Test(arguments: agencies) func everyServiceIsDoneByItsAgencysSimulator(_ agency: ParticipantID) async throws {
+        let counter = try await Counter(agency: agency, Self.catalogue)
+        for service in Self.catalogue.all where service.agency == agency {
+            let fields = try await Self.order(service, counter)
+            let reference = Self.reference()
+            let call = try await counter.translate(service, fields, reference: reference)
+            let before = counter.effectCount
+            guard case .completed = try await counter.perform(service, call) else {
+                Issue.record("\(service.id): \(try await counter.perform(service, call))")
+                continue
+            }
+            #expect(counter.effectCount == before + (service.effect == .read ? 0 : 1), "\(service.id)")
+            switch service.effect {
+            case .idempotent:
+                guard case .completed = try await counter.perform(service, call) else {
+                    Issue.record("\(service.id): the repetition is not answered")
+                    continue
+                }
+                #expect(counter.effectCount == before + 1, "\(service.id): the repetition did it twice")
+            case .queryable:
+                let lookup = try await counter.translate(service, fields, reference: reference, isLookup: true)
+                guard case .completed = try await counter.perform(service, lookup, isLookup: true) else {
+                    Issue.record("\(service.id): the lookup does not find it")
+                    continue
+                }
+                let other = try await counter.translate(service, fields, reference: Self.reference(), isLookup: true)
+                #expect(try await counter.perform(service, other, isLookup: true) == .absent, "\(service.id)")
+            case .read, .neither: break
+            }
+        }
+        await counter.close()
+    }
+
+    @Test(arguments: agencies) func aCallWithOneFieldBrokenIsRefusedBySimulators(_ agency: ParticipantID) async throws {
+        let counter = try await Counter(agency: agency, Self.catalogue)
+        for service in Self.catalogue.all where service.agency == agency {
+            let fields = try await Self.order(service, counter)
+            let call = try await counter.translate(service, fields, reference: Self.reference())
+            let before = counter.effectCount
+            let broken = Self.broken(call)
+            #expect(broken.count >= 2, "\(service.id)")
+            for (place, changed) in broken {
+                let verdict = try await counter.perform(service, changed)
+                if case .completed = verdict { Issue.record("\(service.id): taken although \(place) is broken") }
+            }
+            #expect(counter.effectCount == before, "\(service.id): something was done")
+        }
+        await counter.close()
+    }
+}
