@@ -22,7 +22,7 @@ public struct SimulatedTraffic: Sendable {
         let number = plan.number("order \(index)", salt: 4)
         func digits(_ count: Int, _ salt: UInt64) -> String {
             let text = String(plan.number("digits \(index)", salt: salt))
-            return String((text + "0000000000").suffix(count))
+            return String((text + "0000000000").prefix(count))
         }
         var fields: JSONObject = ["note": .string(String(repeating: "ملاحظة note ", count: noteLength / 12 + 1))]
         switch service {

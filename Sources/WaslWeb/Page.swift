@@ -86,6 +86,8 @@ public struct Page: Sendable {
         table { width: 100%; border-collapse: collapse; background: #fff; border: 1px solid var(--line); }
         th, td { text-align: start; padding: .35rem .7rem; border-bottom: 1px solid var(--line); font-variant-numeric: tabular-nums; }
         th { color: var(--soft); font-weight: 600; } code { direction: ltr; unicode-bidi: isolate; }
+        form { margin: .4rem 0; } button { font: inherit; padding: .3rem .9rem; border: 1px solid var(--line); border-radius: .4rem; background: #fff; }
+        button[disabled] { background: var(--accent); color: #fff; }
         time { direction: ltr; unicode-bidi: isolate; white-space: nowrap; } .at { color: var(--soft); } .good { color: #19692c; }
         """
 }

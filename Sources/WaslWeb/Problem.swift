@@ -51,9 +51,11 @@ extension Response {
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: json.bytes)))
     }
 
-    public static func text(_ text: String, type: String = "text/plain; charset=utf-8") -> Response {
+    public static func text(
+        _ text: String, type: String = "text/plain; charset=utf-8", status: HTTPResponse.Status = .ok
+    ) -> Response {
         Response(
-            status: .ok, headers: [.contentType: type, .cacheControl: "no-store"],
+            status: status, headers: [.contentType: type, .cacheControl: "no-store"],
             body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
     }
 }

@@ -42,8 +42,11 @@ struct DevParticipants {
             let file = layout.secretFile(agency.id.text)
             if !FileManager.default.fileExists(atPath: file) { try writePrivateFile(Array(digestText(randomBytes(32)).utf8), to: file) }
         }
-        if !FileManager.default.fileExists(atPath: layout.registryFile) {
-            try RegistryHolder.write(try registry(), to: layout.registryFile, rootKey: root.signing)
+        // A folder of an earlier version may know fewer agencies or services: a newer registry adds them, and changes nothing else.
+        let held = FileManager.default.fileExists(atPath: layout.registryFile) ? try holder().registry : nil
+        let wanted = try registry(after: held)
+        if held?.participants.mapValues(\.services) != wanted.participants.mapValues(\.services) {
+            try RegistryHolder.write(wanted, to: layout.registryFile, rootKey: root.signing)
         }
     }
 
@@ -56,7 +59,7 @@ struct DevParticipants {
         return try KeyFile(path: path)
     }
 
-    private func registry() throws -> Registry {
+    private func registry(after held: Registry?) throws -> Registry {
         let now = Program.now
         // A day of slack, so that a clock that is put right does not make today's keys not yet valid.
         let from = now.advanced(by: .seconds(-86_400))
@@ -78,15 +81,16 @@ struct DevParticipants {
             guard let id = ParticipantID(row.id) else { throw Failure.badInput("\(row.id): not a participant's identifier") }
             return Registry.Participant(
                 id: id, role: role, names: row.names, governorate: row.governorate, isPlaceholder: row.isPlaceholder,
-                keys: all, services: role == .house ? services : services.filter { $0.key.agency == id })
+                keys: held?.participants[id]?.keys ?? all, services: role == .house ? services : services.filter { $0.key.agency == id })
         }
         let ledger = FactRow(
             id: "ledger", names: LocalizedText(ar: "الدفتر المركزي", fr: "Registre central", en: "Central ledger"),
             governorate: nil, isPlaceholder: false)
         return try Registry(
-            version: 1, issued: now, expires: now.advanced(by: .seconds(365 * 86_400)),
+            version: (held?.version ?? 0) + 1, issued: now, expires: now.advanced(by: .seconds(365 * 86_400)),
             participants: try houses.map { try participant($0, .house) } + agencies.map { try participant($0, .agency) }
-                + [try participant(ledger, .ledger)])
+                + [try participant(ledger, .ledger)]
+                + (held?.participants.values.filter { !participantIDs.contains($0.id.text) } ?? []))
     }
 
     /// Writes a participant's configuration file.

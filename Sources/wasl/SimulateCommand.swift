@@ -42,14 +42,7 @@ struct SimulateCommand: AsyncParsableCommand {
                     let office = try SimulatedOffice(agency: parts[0], logPath: "\(log)/\(parts[0]).jsonl", plan: plan, secret: secret)
                     let router = Router(context: BasicRequestContext.self)
                     make(office).addRoutes(to: router)
-                    // Switched at run time: what every call meets from now on.
-                    router.post("/_simulation/fault/:fault") { _, context in
-                        let name = context.parameters.get("fault") ?? ""
-                        let fault = FaultPlan.Fault(rawValue: name)
-                        guard fault != nil || name == "none" else { return HTTPResponse.Status.badRequest }
-                        office.force(fault)
-                        return HTTPResponse.Status.ok
-                    }
+                    SimulationPage.addRoutes(to: router, agency: parts[0], office: office)
                     group.addTask { try await Server.run(router, host: "127.0.0.1", port: port, logger: logger) { _ in } }
                 }
             }

@@ -51,6 +51,16 @@ public final class SimulatedOffice: Sendable {
     /// Makes every call from now on meet this fault; `nil` goes back to the plan.
     public func force(_ fault: FaultPlan.Fault?) { state.withLock { $0.extraFault = fault } }
 
+    /// The fault that every call meets now; `nil` where the plan decides.
+    public var forced: FaultPlan.Fault? { state.withLock { $0.extraFault } }
+
+    /// Calls taken and things done, since the log began.
+    public var counts: (calls: Int, effects: Int) {
+        state.withLock { state in
+            (state.calls.values.reduce(0, +), state.payments.values.reduce(0) { $0 + $1.count })
+        }
+    }
+
     /// How often a reference was called about.
     public func callCount(_ reference: String) -> Int { state.withLock { $0.calls[reference] ?? 0 } }
 
