@@ -8,9 +8,8 @@ import Testing
     static let folder = ProcessInfo.processInfo.environment["WASL_TESTDATA"].map { $0 + "/json-schema-suite" }
     static let isThere = folder.map { FileManager.default.fileExists(atPath: $0 + "/tests") } ?? false
     static let files =
-        isThere
-        ? try! FileManager.default.contentsOfDirectory(atPath: folder! + "/tests/draft2020-12").filter { $0.hasSuffix(".json") }.sorted()
-        : []
+        (try? FileManager.default.contentsOfDirectory(atPath: (folder ?? "") + "/tests/draft2020-12"))?
+        .filter { $0.hasSuffix(".json") }.sorted() ?? []
 
     private static func json(_ path: String) throws -> JSON {
         try JSON.parse([UInt8](try #require(FileManager.default.contents(atPath: path), "\(path)")))

@@ -71,8 +71,9 @@ private final class Counter: Sendable {
 }
 
 @Suite struct ServiceCallTests {
-    private static let catalogue = try! Catalogue(folder: TestWorld.project + "/Schemas")
-    private static let agencies = catalogue.agencies.keys.sorted()
+    private static let agencies = simulatedAgencies.keys.sorted()
+
+    private static func load() throws -> Catalogue { try Catalogue(folder: TestWorld.project + "/Schemas") }
 
     private static func reference() -> String { TestWorld.uuid().text }
 
@@ -83,7 +84,7 @@ private final class Counter: Sendable {
     }
 
     /// An order that the simulator takes: what it concerns must be there before.
-    private static func order(_ service: Service, _ counter: Counter) async throws -> JSONObject {
+    private static func order(_ service: Service, _ catalogue: Catalogue, _ counter: Counter) async throws -> JSONObject {
         var fields = try example(service)
         guard service.agency.text == "poste" else { return fields }
         func number(_ name: String, _ fields: JSONObject, _ member: String) async throws -> JSON {
@@ -144,10 +145,12 @@ private final class Counter: Sendable {
         return found
     }
 
-    @Test(arguments: agencies) func everyServiceIsDoneByItsAgencysSimulator(_ agency: ParticipantID) async throws {
-        let counter = try await Counter(agency: agency, Self.catalogue)
-        for service in Self.catalogue.all where service.agency == agency {
-            let fields = try await Self.order(service, counter)
+    @Test(arguments: agencies) func everyServiceIsDoneByItsAgencysSimulator(_ name: String) async throws {
+        let catalogue = try Self.load()
+        let agency = try #require(ParticipantID(name))
+        let counter = try await Counter(agency: agency, catalogue)
+        for service in catalogue.all where service.agency == agency {
+            let fields = try await Self.order(service, catalogue, counter)
             let reference = Self.reference()
             let call = try await counter.translate(service, fields, reference: reference)
             let before = counter.effectCount
@@ -177,10 +180,12 @@ private final class Counter: Sendable {
         await counter.close()
     }
 
-    @Test(arguments: agencies) func aCallWithOneFieldBrokenIsRefusedBySimulators(_ agency: ParticipantID) async throws {
-        let counter = try await Counter(agency: agency, Self.catalogue)
-        for service in Self.catalogue.all where service.agency == agency {
-            let fields = try await Self.order(service, counter)
+    @Test(arguments: agencies) func aCallWithOneFieldBrokenIsRefusedBySimulators(_ name: String) async throws {
+        let catalogue = try Self.load()
+        let agency = try #require(ParticipantID(name))
+        let counter = try await Counter(agency: agency, catalogue)
+        for service in catalogue.all where service.agency == agency {
+            let fields = try await Self.order(service, catalogue, counter)
             let call = try await counter.translate(service, fields, reference: Self.reference())
             let before = counter.effectCount
             let broken = Self.broken(call)
