@@ -107,7 +107,23 @@ struct TopologyOptions: ParsableArguments {
 struct TopologyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "topology", abstract: "The broker's exchanges, queues, bindings, users and permissions.",
-        subcommands: [Apply.self, Check.self])
+        subcommands: [Apply.self, Check.self, Describe.self])
+
+    struct Describe: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Prints the AMQP side as an AsyncAPI 3.0 document, for whoever writes a participant of their own.",
+            discussion: "Example: wasl topology describe > Schemas/asyncapi.json")
+
+        @Option(help: "The Schemas folder.") var schemas: String?
+
+        func run() throws {
+            let folder = try Program.schemas(schemas)
+            let document = AsyncAPIDocument { word in
+                try FileManager.default.contents(atPath: "\(folder)/messages/\(word).schema.json").map { try JSON.parse([UInt8]($0)) }
+            }
+            print(try document.json().prettyText)
+        }
+    }
 
     struct Apply: AsyncParsableCommand {
         static let configuration = CommandConfiguration(

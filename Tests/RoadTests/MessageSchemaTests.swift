@@ -2,6 +2,7 @@ import Foundation
 import JSONSchema
 import TestSupport
 import Testing
+import WaslBroker
 import WaslModel
 import WaslSeal
 
@@ -16,6 +17,15 @@ import WaslSeal
         let path = "\(TestWorld.project)/Schemas/messages/\(word).schema.json"
         let data = try #require(FileManager.default.contents(atPath: path), "no schema of \(word)")
         return try Schema(try JSON.parse([UInt8](data))).validate(.object(envelope.data))
+    }
+
+    @Test func thePublishedDescriptionOfTheWireIsTheCodesOwn() throws {
+        let folder = TestWorld.project + "/Schemas"
+        func file(_ path: String) throws -> JSON? {
+            try FileManager.default.contents(atPath: "\(folder)/\(path)").map { try JSON.parse([UInt8]($0)) }
+        }
+        let document = AsyncAPIDocument { try file("messages/\($0).schema.json") }
+        #expect(try document.json() == file("asyncapi.json"), "run `wasl topology describe > Schemas/asyncapi.json`")
     }
 
     @Test func everyMessageOfARoadFitsItsSchema() async throws {
