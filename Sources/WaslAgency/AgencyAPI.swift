@@ -101,7 +101,7 @@ extension AgencyWorker {
                 ).map(Job.init)
             })
         else { throw Problem.noSuchJob }
-        if resolution.status == .completed, let service = parts.catalogue.service(job.service, version: job.contract),
+        if resolution.status == .completed, let service = parts.catalogue.catalogue.service(job.service, version: job.contract),
             !service.outcome.validate(.object(resolution.fields)).isEmpty
         {
             throw ResolutionError("fields: not those that the service's contract promises")

@@ -11,7 +11,7 @@ extension AgencyWorker {
         _ agency: Agency, _ path: String, _ headPath: String?, _ keys: KeyFile, _ catalogue: Catalogue, _ registry: RegistryHolder,
         from evidence: EvidenceOfParticipant, reason: String
     ) throws -> Int {
-        let desk = JobDesk(agency: agency, catalogue: catalogue, openingKeys: keys.opening, registry: registry)
+        let desk = JobDesk(agency: agency, catalogue: CatalogueHolder(catalogue), openingKeys: keys.opening, registry: registry)
         let rebuild = AgencyRebuild(desk: desk, environment: .system)
         try JournalRebuild.run(
             path: path, headPath: headPath,

@@ -16,13 +16,13 @@ public final class AgencyWorker: Sendable {
         public let headPath: String?
         public let keys: KeyFile
         public let registry: RegistryHolder
-        public let catalogue: Catalogue
+        public let catalogue: CatalogueHolder
         public let translator: Translator
         public let version: String
 
         public init(
             agency: Agency, endpoint: String, secret: String? = nil, journalPath: String, headPath: String?, keys: KeyFile,
-            registry: RegistryHolder, catalogue: Catalogue, translator: Translator, version: String
+            registry: RegistryHolder, catalogue: CatalogueHolder, translator: Translator, version: String
         ) {
             self.agency = agency
             self.endpoint = endpoint

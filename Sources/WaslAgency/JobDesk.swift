@@ -6,7 +6,8 @@ package import WaslSeal
 /// What every run of an agency's jobs needs: the agency's rules, the catalogue, the keys.
 package struct JobDesk: Sendable {
     let agency: Agency
-    let catalogue: Catalogue
+    private let holder: CatalogueHolder
+    var catalogue: Catalogue { holder.catalogue }
     let openingKeys: [OpeningKey]
     let registry: RegistryHolder
     /// A known bug, for a simulation that shows that its checkers see it.
@@ -19,13 +20,13 @@ package struct JobDesk: Sendable {
     package enum PlantedRule: Sendable { case neitherIsRepeated, settleTimeIgnored }
 
     package init(
-        agency: Agency, catalogue: Catalogue, openingKeys: [OpeningKey], registry: RegistryHolder,
+        agency: Agency, catalogue: CatalogueHolder, openingKeys: [OpeningKey], registry: RegistryHolder,
         uptime: @escaping @Sendable () -> Duration = JournalEnvironment.processUptime, planted: PlantedRule? = nil
     ) {
         self.uptime = uptime
         self.planted = planted
         self.agency = agency
-        self.catalogue = catalogue
+        holder = catalogue
         self.openingKeys = openingKeys
         self.registry = registry
     }

@@ -70,6 +70,9 @@ public struct Catalogue: Sendable {
     /// All services in all versions, by identifier.
     public var all: [Service] { services.values.sorted { ($0.id, $0.version) < ($1.id, $1.version) } }
 
+    /// The programs of one agency's services.
+    public func programs(of agency: ParticipantID) -> [String: String] { programs.filter { $0.key.hasPrefix("\(agency).") } }
+
     /// Every program by its name.
     public var programs: [String: String] {
         Dictionary(

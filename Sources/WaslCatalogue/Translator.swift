@@ -32,8 +32,10 @@ public final class Translator: @unchecked Sendable {
     private var waiting: [Job] = []
     private var isClosing = false
     private let executable: String
-    private let programs: [String: String]
+    private var programs: [String: String]
     private var helper: Helper?
+    /// Compiled and waiting for the thread to take it; guarded by `condition`.
+    private var replacement: (programs: [String: String], helper: Helper)?
 
     private static let timeout: Duration = .seconds(3)
 
@@ -65,6 +67,18 @@ public final class Translator: @unchecked Sendable {
         return try result.get()
     }
 
+    /// Goes by other programs from the next job on.
+    ///
+    /// - Throws: ``TranslationError`` naming the program that does not compile; the old ones stay.
+    public func replace(programs: [String: String]) throws {
+        let fresh = try Helper(executable: executable, programs: programs)
+        let unused = condition.withLock {
+            defer { replacement = (programs, fresh) }
+            return replacement?.helper
+        }
+        unused?.stop()
+    }
+
     public func close() {
         condition.withLock {
             isClosing = true
@@ -78,7 +92,13 @@ public final class Translator: @unchecked Sendable {
             while waiting.isEmpty, !isClosing { condition.wait() }
             let jobs = Array(waiting.prefix(32))
             waiting.removeFirst(jobs.count)
+            let fresh = replacement
+            replacement = nil
             condition.unlock()
+            if let fresh {
+                helper?.stop()
+                (programs, helper) = fresh
+            }
             if jobs.isEmpty {
                 helper?.stop()
                 return

@@ -16,12 +16,12 @@ public final class House: Sendable {
         public let headPath: String?
         public let keys: KeyFile
         public let registry: RegistryHolder
-        public let catalogue: Catalogue
+        public let catalogue: CatalogueHolder
         public let version: String
 
         public init(
             id: ParticipantID, journalPath: String, headPath: String?, keys: KeyFile, registry: RegistryHolder,
-            catalogue: Catalogue, version: String
+            catalogue: CatalogueHolder, version: String
         ) {
             self.id = id
             self.journalPath = journalPath
@@ -98,7 +98,7 @@ public final class House: Sendable {
     ///
     /// - Throws: ``Problem`` for the clerk.
     func accept(_ json: JSON, body: [UInt8], idempotencyKey: String) async throws -> Receipt {
-        let order = try HouseOrder(json, house: parts.id, catalogue: parts.catalogue, registry: parts.registry.registry)
+        let order = try HouseOrder(json, house: parts.id, catalogue: parts.catalogue.catalogue, registry: parts.registry.registry)
         let prepared = try order.prepared(
             idempotencyKey: idempotencyKey, body: body, registry: parts.registry.registry, journal.environment)
         do {

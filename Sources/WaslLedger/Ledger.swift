@@ -12,12 +12,12 @@ public final class Ledger: Sendable {
         public let headPath: String?
         public let keys: KeyFile
         public let registry: RegistryHolder
-        public let catalogue: Catalogue
+        public let catalogue: CatalogueHolder
         public let times: LedgerTimes
         public let version: String
 
         public init(
-            journalPath: String, headPath: String?, keys: KeyFile, registry: RegistryHolder, catalogue: Catalogue,
+            journalPath: String, headPath: String?, keys: KeyFile, registry: RegistryHolder, catalogue: CatalogueHolder,
             times: LedgerTimes, version: String
         ) {
             self.journalPath = journalPath

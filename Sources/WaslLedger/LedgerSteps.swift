@@ -7,11 +7,13 @@ import struct Foundation.Data
 
 /// The ledger's steps: each runs inside ONE transaction and does no I/O besides.
 package struct LedgerSteps: Sendable {
-    let catalogue: Catalogue
+    private let holder: CatalogueHolder
     let times: LedgerTimes
 
-    package init(catalogue: Catalogue, times: LedgerTimes) {
-        self.catalogue = catalogue
+    var catalogue: Catalogue { holder.catalogue }
+
+    package init(catalogue: CatalogueHolder, times: LedgerTimes) {
+        holder = catalogue
         self.times = times
     }
 

@@ -15,6 +15,7 @@ final class World {
 
     let options: WorldOptions
     let catalogue: Catalogue
+    let holder: CatalogueHolder
     let templates: [Role: DatabaseQueue]
     let agenda: Agenda
     var random: SeededRandom
@@ -48,6 +49,7 @@ final class World {
         self.templates = templates
         self.options = options
         self.catalogue = catalogue
+        holder = CatalogueHolder(catalogue)
         var random = SeededRandom(seed: options.seed)
         agenda = Agenda(start: World.start)
         let span = options.span?.milliseconds ?? random.spread(7_200_000...864_000_000)

@@ -15,7 +15,7 @@ final class WorldLedger: WorldProcess {
     override var batchMax: Int { 512 }
     override func migrations(_ migrator: inout DatabaseMigrator) { LedgerSchema.register(in: &migrator) }
 
-    private var steps: LedgerSteps { LedgerSteps(catalogue: world.catalogue, times: world.ledgerTimes) }
+    private var steps: LedgerSteps { LedgerSteps(catalogue: world.holder, times: world.ledgerTimes) }
 
     override func started() throws {
         startedAt = clock.now

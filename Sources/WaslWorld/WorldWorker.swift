@@ -34,7 +34,7 @@ final class WorldWorker: WorldProcess {
             default: nil
             }
         return JobDesk(
-            agency: agency, catalogue: world.catalogue, openingKeys: keys.opening, registry: registry, uptime: environment.uptime,
+            agency: agency, catalogue: world.holder, openingKeys: keys.opening, registry: registry, uptime: environment.uptime,
             planted: planted)
     }
 

@@ -27,8 +27,8 @@ struct AgencyCommand: AsyncParsableCommand {
             let secretFile = try settings.settings.string("credentials-file")
             try settings.settings.finish()
             let logger = settings.logger("agency.\(settings.participant)")
-            let catalogue = try Catalogue(folder: settings.schemas)
-            guard let agency = catalogue.agencies[settings.participant] else {
+            let catalogue = try CatalogueHolder(folder: settings.schemas)
+            guard let agency = catalogue.catalogue.agencies[settings.participant] else {
                 throw Failure(exitCode: 78, message: "\(config): `agency`: \(settings.schemas) describes no \(settings.participant)")
             }
             var secret: String?
@@ -38,16 +38,22 @@ struct AgencyCommand: AsyncParsableCommand {
                 }
                 do { secret = try readSecret(file) } catch { throw settings.settings.error("credentials-file", "\(error)") }
             }
-            let programs = catalogue.programs.filter { $0.key.hasPrefix("\(agency.id).") }
+            let translator = try Translator(programs: catalogue.catalogue.programs(of: agency.id), executable: Program.path)
             let worker = try AgencyWorker(
                 AgencyWorker.Parts(
                     agency: agency, endpoint: endpoint ?? agency.endpoint, secret: secret, journalPath: settings.journalPath,
                     headPath: settings.headFile, keys: settings.keys, registry: settings.registry, catalogue: catalogue,
-                    translator: try Translator(programs: programs, executable: Program.path), version: Wasl.version),
+                    translator: translator, version: Wasl.version),
                 broker: AMQPBroker(settings.broker, logger: logger), logger: logger)
             let router = worker.router(
                 token: settings.http.token, hosts: settings.http.hosts, description: try settings.description("agency"))
-            try await Daemon.run(router, settings.http, followsParent: followParent, logger: logger) {
+            try await Daemon.run(
+                router, settings.http, followsParent: followParent, logger: logger,
+                reload: { [registry = settings.registry] in
+                    try registry.reload()
+                    try catalogue.reload { try translator.replace(programs: $0.programs(of: agency.id)) }
+                }
+            ) {
                 try await worker.run()
             }
         }

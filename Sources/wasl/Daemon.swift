@@ -6,13 +6,23 @@ import WaslWeb
 /// How every role's process lives: work and HTTP side by side, until it is asked to stop.
 enum Daemon {
     /// - Parameters:
+    ///   - reload: reads registry and catalogue again; asked for by SIGHUP.
     ///   - work: the role's own work; returns after cancellation.
     ///   - followsParent: ends when standard input does, so that children never outlive a killed parent.
     static func run(
         _ router: Router<BasicRequestContext>, _ http: ParticipantConfiguration.HTTP, followsParent: Bool, logger: Logger,
-        work: @escaping @Sendable () async throws -> Void
+        reload: @escaping @Sendable () throws -> Void, work: @escaping @Sendable () async throws -> Void
     ) async throws {
         if followsParent { endWithStandardInput() }
+        let hangUp = onHangUp {
+            do {
+                try reload()
+                logger.notice("registry and catalogue read again")
+            } catch {
+                logger.error("not read again; what was there stays", metadata: ["error": "\(error)"])
+            }
+        }
+        defer { hangUp.cancel() }
         let started = ContinuousClock.now
         let working = Task { try await work() }
         do {
@@ -36,6 +46,14 @@ enum Daemon {
         }
         try await working.value
         logger.notice("stopped")
+    }
+
+    private static func onHangUp(_ action: @escaping @Sendable () -> Void) -> any DispatchSourceSignal {
+        signal(SIGHUP, SIG_IGN)
+        let source = DispatchSource.makeSignalSource(signal: SIGHUP, queue: DispatchQueue(label: "reload"))
+        source.setEventHandler(handler: action)
+        source.resume()
+        return source
     }
 
     static func endWithStandardInput() {

@@ -19,14 +19,21 @@ struct HouseCommand: AsyncParsableCommand {
             let settings = try ParticipantConfiguration(file: config, roleKey: "house")
             try settings.settings.finish()
             let logger = settings.logger("house.\(settings.participant)")
+            let catalogue = try CatalogueHolder(folder: settings.schemas)
             let house = try House(
                 House.Parts(
                     id: settings.participant, journalPath: settings.journalPath, headPath: settings.headFile,
-                    keys: settings.keys, registry: settings.registry, catalogue: try Catalogue(folder: settings.schemas),
+                    keys: settings.keys, registry: settings.registry, catalogue: catalogue,
                     version: Wasl.version), broker: AMQPBroker(settings.broker, logger: logger), logger: logger)
             let router = house.router(
                 token: settings.http.token, hosts: settings.http.hosts, description: try settings.description("house"))
-            try await Daemon.run(router, settings.http, followsParent: followParent, logger: logger) {
+            try await Daemon.run(
+                router, settings.http, followsParent: followParent, logger: logger,
+                reload: { [registry = settings.registry] in
+                    try registry.reload()
+                    try catalogue.reload()
+                }
+            ) {
                 house.start()
                 await house.beat()
                 await house.close()

@@ -29,14 +29,21 @@ struct LedgerCommand: AsyncParsableCommand {
             }
             try settings.settings.finish()
             let logger = settings.logger("ledger")
+            let catalogue = try CatalogueHolder(folder: settings.schemas)
             let ledger = try Ledger(
                 Ledger.Parts(
                     journalPath: settings.journalPath, headPath: settings.headFile, keys: settings.keys,
-                    registry: settings.registry, catalogue: try Catalogue(folder: settings.schemas), times: times,
+                    registry: settings.registry, catalogue: catalogue, times: times,
                     version: Wasl.version), broker: AMQPBroker(settings.broker, logger: logger), logger: logger)
             let router = ledger.router(
                 token: settings.http.token, hosts: settings.http.hosts, description: try settings.description("ledger"))
-            try await Daemon.run(router, settings.http, followsParent: followParent, logger: logger) { await ledger.run() }
+            try await Daemon.run(
+                router, settings.http, followsParent: followParent, logger: logger,
+                reload: { [registry = settings.registry] in
+                    try registry.reload()
+                    try catalogue.reload()
+                }
+            ) { await ledger.run() }
         }
     }
 

@@ -145,7 +145,7 @@ struct RoleExercise {
         guard let own = keys["steg"], let agency = catalogue.agencies.values.first(where: { $0.id.text == "steg" }) else { return }
         let steps = AgencySteps(agency: agency.id)
         let holder = RegistryHolder(inMemory: registry)
-        let desk = JobDesk(agency: agency, catalogue: catalogue, openingKeys: own.opening, registry: holder)
+        let desk = JobDesk(agency: agency, catalogue: CatalogueHolder(catalogue), openingKeys: own.opening, registry: holder)
         let request = try messages(index).submitted
         let intake = AgencyIntake(steps: steps, registry: holder, openingKeys: own.opening)
         let prepared = intake.prepare([try delivery(request)])
@@ -174,7 +174,7 @@ struct RoleExercise {
 
     private func ledger(_ index: Int) async throws {
         let handler = LedgerDeliveries(
-            steps: LedgerSteps(catalogue: catalogue, times: LedgerTimes()), registry: RegistryHolder(inMemory: registry),
+            steps: LedgerSteps(catalogue: CatalogueHolder(catalogue), times: LedgerTimes()), registry: RegistryHolder(inMemory: registry),
             changes: ChangeSignal())
         let all = try messages(index)
         for envelope in [all.submitted, all.outcome, all.delivered] {

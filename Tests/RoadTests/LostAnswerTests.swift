@@ -44,12 +44,12 @@ private final class Road: Sendable {
         house = try House(
             House.Parts(
                 id: ParticipantID("hydra")!, journalPath: world.folder + "/house.sqlite", headPath: nil, keys: world.keys["hydra"]!,
-                registry: world.registry, catalogue: world.catalogue, version: "test"), broker: broker, logger: logger)
+                registry: world.registry, catalogue: CatalogueHolder(world.catalogue), version: "test"), broker: broker, logger: logger)
         let worker = try AgencyWorker(
             AgencyWorker.Parts(
                 agency: world.catalogue.agencies[ParticipantID(id)!]!, endpoint: "http://127.0.0.1:\(port)",
                 journalPath: world.folder + "/worker.sqlite", headPath: nil, keys: world.keys[id]!, registry: world.registry,
-                catalogue: world.catalogue,
+                catalogue: CatalogueHolder(world.catalogue),
                 translator: try Translator(programs: world.catalogue.programs, executable: TestWorld.executable), version: "test"),
             broker: broker, logger: logger)
         self.worker = worker

@@ -2,6 +2,7 @@ import Foundation
 import GRDB
 import TestSupport
 import Testing
+import WaslCatalogue
 import WaslModel
 import WaslSeal
 
@@ -37,7 +38,7 @@ import WaslSeal
 
     private func desk(_ agency: String) -> JobDesk {
         JobDesk(
-            agency: world.catalogue.agencies[ParticipantID(agency)!]!, catalogue: world.catalogue,
+            agency: world.catalogue.agencies[ParticipantID(agency)!]!, catalogue: CatalogueHolder(world.catalogue),
             openingKeys: world.keys[agency]!.opening, registry: world.registry)
     }
 

@@ -1,5 +1,6 @@
 import TestSupport
 import Testing
+import WaslCatalogue
 import WaslModel
 
 @testable import WaslAgency
@@ -68,7 +69,7 @@ import WaslModel
         // What the agency remembers for seven days is used for six.
         let world = try TestWorld()
         let agency = try #require(world.catalogue.agencies[ParticipantID("sonede")!])
-        let desk = JobDesk(agency: agency, catalogue: world.catalogue, openingKeys: [], registry: world.registry)
+        let desk = JobDesk(agency: agency, catalogue: CatalogueHolder(world.catalogue), openingKeys: [], registry: world.registry)
         let service = try #require(world.catalogue.service(ServiceID("sonede.bill.pay")!))
         let day = 86_400
         #expect(kind(desk.rules(service, 0).decide(.doubt("x"), in: .call, of: job(first: -5 * day), at: now)) == "call")

@@ -144,4 +144,42 @@ private struct Copy {
         #expect(found.contains { $0.isBreaking && $0.change.contains("effect") })
         #expect(try CatalogueDifference.all(from: try Catalogue(folder: old.schemas), to: try Catalogue(folder: old.schemas)).isEmpty)
     }
+
+    @Test func aReloadTakesWhatIsNewAndKeepsWhatRequestsWereWrittenUnder() async throws {
+        let copy = try Copy()
+        defer { copy.remove() }
+        let holder = try CatalogueHolder(folder: copy.schemas)
+        let service = try #require(ServiceID("steg.bill.pay"))
+        let translator = try Translator(programs: holder.catalogue.programs, executable: TestWorld.executable)
+        defer { translator.close() }
+        let before = try #require(holder.catalogue.service(service))
+        let order = try #require(try CatalogueTrial.orders(of: before).first)
+        func path() async throws -> String? {
+            let current = try #require(holder.catalogue.service(service))
+            return try await translator.run("steg.bill.pay@1/call", CatalogueTrial.input(order, of: current))["path"]?.string
+        }
+        #expect(try await path() == "/api/paiements")
+
+        // A second version beside the first, and another path for the first.
+        let second = copy.schemas + "/services/steg/bill.pay/2"
+        try FileManager.default.copyItem(atPath: copy.schemas + "/" + copy.service, toPath: second)
+        let yaml = try String(contentsOfFile: second + "/service.yaml", encoding: .utf8).replacing("version: 1", with: "version: 2")
+        try yaml.write(toFile: second + "/service.yaml", atomically: true, encoding: .utf8)
+        try copy.replace("call.jq", "/api/paiements", "/api/v2/paiements")
+        try holder.reload { try translator.replace(programs: $0.programs) }
+        #expect(holder.catalogue.service(service)?.version == 2 && holder.catalogue.service(service, version: 1) != nil)
+        #expect(try await path() == "/api/v2/paiements")
+
+        // What does not compile, what changes under a request, and what is gone leaves everything as it was.
+        try copy.replace("call.jq", "{method", "{{method")
+        #expect(throws: TranslationError.self) { try holder.reload { try translator.replace(programs: $0.programs) } }
+        try copy.replace("call.jq", "{{method", "{method")
+        try copy.replace("service.yaml", "effect: queryable", "effect: neither")
+        #expect(throws: SettingsError.self) { try holder.reload() }
+        try FileManager.default.removeItem(atPath: second)
+        try copy.replace("service.yaml", "effect: neither", "effect: queryable")
+        #expect(throws: SettingsError.self) { try holder.reload() }
+        #expect(holder.catalogue.service(service)?.version == 2)
+        #expect(try await path() == "/api/v2/paiements")
+    }
 }

@@ -4,6 +4,7 @@ import HummingbirdTesting
 import Logging
 import TestSupport
 import Testing
+import WaslCatalogue
 import WaslJournal
 import WaslModel
 import WaslSeal
@@ -28,7 +29,7 @@ import WaslSimulation
         house = try House(
             House.Parts(
                 id: ParticipantID("hydra")!, journalPath: world.folder + "/journal.sqlite", headPath: nil, keys: world.keys["hydra"]!,
-                registry: world.registry, catalogue: world.catalogue, version: "test"), broker: broker,
+                registry: world.registry, catalogue: CatalogueHolder(world.catalogue), version: "test"), broker: broker,
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
         house.start()
         application = Application(router: house.router(token: Self.token, hosts: [], description: "{}"))

@@ -2,6 +2,7 @@ import GRDB
 import Synchronization
 import TestSupport
 import Testing
+import WaslCatalogue
 import WaslJournal
 import WaslModel
 import WaslSeal
@@ -26,7 +27,8 @@ private final class LedgerBench {
             path: nil, identity: world.identity("ledger"),
             environment: JournalEnvironment(now: { clock.now }, makeUUID: { UUIDv7(at: $0) }), migrations: LedgerSchema.register)
         handler = LedgerDeliveries(
-            steps: LedgerSteps(catalogue: world.catalogue, times: LedgerTimes()), registry: world.registry, changes: ChangeSignal())
+            steps: LedgerSteps(catalogue: CatalogueHolder(world.catalogue), times: LedgerTimes()), registry: world.registry,
+            changes: ChangeSignal())
     }
 
     /// A message with the next place in its source's lane.
@@ -318,7 +320,8 @@ final class TestTime: Sendable {
         let path = world.folder + "/ledger.sqlite"
         let store = try JournalStore(path: path, identity: world.identity("ledger"), migrations: LedgerSchema.register)
         let handler = LedgerDeliveries(
-            steps: LedgerSteps(catalogue: world.catalogue, times: LedgerTimes()), registry: world.registry, changes: ChangeSignal())
+            steps: LedgerSteps(catalogue: CatalogueHolder(world.catalogue), times: LedgerTimes()), registry: world.registry,
+            changes: ChangeSignal())
         let delivery = try world.delivery(try world.request("steg.bill.view", fields: [:]))
         let prepared = handler.prepare([delivery])
         _ = try store.transaction { try handler.record(prepared, in: $0) }
