@@ -162,7 +162,7 @@ private struct Copy {
 
         // A second version beside the first, and another path for the first.
         let second = copy.schemas + "/services/steg/bill.pay/2"
-        try FileManager.default.copyItem(atPath: copy.schemas + "/" + copy.service, toPath: second)
+        try FileManager.default.copyItem(atPath: copy.schemas + "/services/steg/bill.pay/1", toPath: second)
         let yaml = try String(contentsOfFile: second + "/service.yaml", encoding: .utf8).replacing("version: 1", with: "version: 2")
         try yaml.write(toFile: second + "/service.yaml", atomically: true, encoding: .utf8)
         try copy.replace("call.jq", "/api/paiements", "/api/v2/paiements")

@@ -1,0 +1,1 @@
+{method: "GET", path: "/api/filieres?reference=\(.reference | @uri)"}

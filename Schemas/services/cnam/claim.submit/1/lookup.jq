@@ -1,0 +1,1 @@
+{method: "GET", path: "/api/dossiers?reference=\(.reference | @uri)"}

@@ -1,0 +1,3 @@
+# The key makes a repetition harmless: the same key gives the same document.
+{method: "POST", path: "/guichet",
+ body: {action: "releve_carriere", cle: .reference, cin: .fields.cin, iu: .fields.unique_id}}

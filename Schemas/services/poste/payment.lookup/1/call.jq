@@ -1,0 +1,1 @@
+{method: "GET", path: "/payments/v1/orders/\(.fields.order | @uri)", headers: {"x-reference": .reference}}
