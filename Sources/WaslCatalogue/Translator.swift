@@ -160,7 +160,9 @@ private final class Helper {
         guard writeAll(input.fileHandleForWriting.fileDescriptor, frames + Array("GO\n".utf8)) else {
             throw (try? receive(until: .now + .seconds(5)).failure) ?? Translator.killed
         }
-        if let failure = try receive(until: .now + .seconds(10)).failure { throw failure }
+        // jq takes some 13 ms to compile a program, its own library included.
+        let patience: Duration = .seconds(10) + .milliseconds(60 * programs.count)
+        if let failure = try receive(until: .now + patience).failure { throw failure }
     }
 
     func send(_ jobs: [(program: String, input: [UInt8])]) -> Bool {

@@ -50,7 +50,8 @@ private final class Road: Sendable {
                 agency: world.catalogue.agencies[ParticipantID(id)!]!, endpoint: "http://127.0.0.1:\(port)",
                 journalPath: world.folder + "/worker.sqlite", headPath: nil, keys: world.keys[id]!, registry: world.registry,
                 catalogue: CatalogueHolder(world.catalogue),
-                translator: try Translator(programs: world.catalogue.programs, executable: TestWorld.executable), version: "test"),
+                translator: try Translator(
+                    programs: world.catalogue.programs(of: ParticipantID(id)!), executable: TestWorld.executable), version: "test"),
             broker: broker, logger: logger)
         self.worker = worker
         house.start()

@@ -70,7 +70,8 @@ private final class Counter: Sendable {
     }
 }
 
-@Suite struct ServiceCallTests {
+/// One agency after the other: each has a server, a client and a translating process of its own.
+@Suite(.serialized) struct ServiceCallTests {
     private static let agencies = simulatedAgencies.keys.sorted()
 
     private static func load() throws -> Catalogue { try Catalogue(folder: TestWorld.project + "/Schemas") }
@@ -154,8 +155,9 @@ private final class Counter: Sendable {
             let reference = Self.reference()
             let call = try await counter.translate(service, fields, reference: reference)
             let before = counter.effectCount
-            guard case .completed = try await counter.perform(service, call) else {
-                Issue.record("\(service.id): \(try await counter.perform(service, call))")
+            let verdict = try await counter.perform(service, call)
+            guard case .completed = verdict else {
+                Issue.record("\(service.id): \(verdict.summary)")
                 continue
             }
             #expect(counter.effectCount == before + (service.effect == .read ? 0 : 1), "\(service.id)")

@@ -118,7 +118,7 @@ private struct Copy {
         try copy.replace("call.jq", "{method", "{{method")
         let catalogue = try Catalogue(folder: copy.schemas)
         let error = #expect(throws: TranslationError.self) {
-            try Translator(programs: catalogue.programs, executable: TestWorld.executable)
+            try Translator(programs: catalogue.programs(of: ParticipantID("steg")!), executable: TestWorld.executable)
         }
         #expect(error?.reason.contains("steg.bill.pay@1/call") == true, "\(String(describing: error))")
     }
@@ -150,7 +150,7 @@ private struct Copy {
         defer { copy.remove() }
         let holder = try CatalogueHolder(folder: copy.schemas)
         let service = try #require(ServiceID("steg.bill.pay"))
-        let translator = try Translator(programs: holder.catalogue.programs, executable: TestWorld.executable)
+        let translator = try Translator(programs: holder.catalogue.programs(of: ParticipantID("steg")!), executable: TestWorld.executable)
         defer { translator.close() }
         let before = try #require(holder.catalogue.service(service))
         let order = try #require(try CatalogueTrial.orders(of: before).first)
@@ -166,13 +166,15 @@ private struct Copy {
         let yaml = try String(contentsOfFile: second + "/service.yaml", encoding: .utf8).replacing("version: 1", with: "version: 2")
         try yaml.write(toFile: second + "/service.yaml", atomically: true, encoding: .utf8)
         try copy.replace("call.jq", "/api/paiements", "/api/v2/paiements")
-        try holder.reload { try translator.replace(programs: $0.programs) }
+        try holder.reload { try translator.replace(programs: $0.programs(of: ParticipantID("steg")!)) }
         #expect(holder.catalogue.service(service)?.version == 2 && holder.catalogue.service(service, version: 1) != nil)
         #expect(try await path() == "/api/v2/paiements")
 
         // What does not compile, what changes under a request, and what is gone leaves everything as it was.
         try copy.replace("call.jq", "{method", "{{method")
-        #expect(throws: TranslationError.self) { try holder.reload { try translator.replace(programs: $0.programs) } }
+        #expect(throws: TranslationError.self) {
+            try holder.reload { try translator.replace(programs: $0.programs(of: ParticipantID("steg")!)) }
+        }
         try copy.replace("call.jq", "{{method", "{method")
         try copy.replace("service.yaml", "effect: queryable", "effect: neither")
         #expect(throws: SettingsError.self) { try holder.reload() }

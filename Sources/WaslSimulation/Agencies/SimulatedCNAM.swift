@@ -42,7 +42,8 @@ public struct SimulatedCNAM: SimulatedAgency {
     ) async throws -> Response {
         let text = String(buffer: try await request.body.collect(upTo: 1 << 20))
         guard request.headers[.contentType]?.hasPrefix("application/xml") == true, let document = SimulatedXML(text),
-            document.containers.contains(root), var values = SimulatedCNAM.values(document)
+            document.containers.contains(root), document.containers.isSubset(of: [root, "pieces", "piece"]),
+            var values = SimulatedCNAM.values(document)
         else { return SimulatedCNAM.fail(.badRequest, "REQUETE_INVALIDE") }
         for (name, value) in path.members { values[name] = value }
         return try await office.take(
@@ -54,7 +55,7 @@ public struct SimulatedCNAM: SimulatedAgency {
     private static func values(_ document: SimulatedXML) -> JSONObject? {
         let papers = document.leaves.filter { $0.name == "nom" || $0.name == "sha256" }
         guard !papers.isEmpty || document.containers.contains("pieces") else { return document.values }
-        guard papers.count % 2 == 0 else { return nil }
+        guard papers.count % 2 == 0, document.containers.isSuperset(of: ["pieces", "piece"]) else { return nil }
         var values = JSONObject()
         for leaf in document.leaves where leaf.name != "nom" && leaf.name != "sha256" {
             guard values[leaf.name] == nil else { return nil }
