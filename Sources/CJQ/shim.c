@@ -1,11 +1,16 @@
+#define _GNU_SOURCE
 #include "CJQ.h"
 #include <jq.h>
 #include <jv.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/time.h>
+#include <unistd.h>
 
 struct wasl_jq {
     jq_state *state;
@@ -106,4 +111,36 @@ int wasl_jq_confine(size_t address_space_bytes) {
 void wasl_jq_cpu_limit(int milliseconds) {
     struct itimerval timer = {{0, 0}, {milliseconds / 1000, (milliseconds % 1000) * 1000}};
     setitimer(ITIMER_PROF, &timer, NULL);
+}
+
+int wasl_jq_spawn(const char *executable, pid_t *process, int *to_helper, int *from_helper) {
+    int in[2], out[2];
+    if (pipe2(in, O_CLOEXEC)) return errno;
+    if (pipe2(out, O_CLOEXEC)) {
+        int failed = errno;
+        close(in[0]);
+        close(in[1]);
+        return failed;
+    }
+    posix_spawn_file_actions_t actions;
+    posix_spawn_file_actions_init(&actions);
+    posix_spawn_file_actions_adddup2(&actions, in[0], 0);
+    posix_spawn_file_actions_adddup2(&actions, out[1], 1);
+    posix_spawn_file_actions_addopen(&actions, 2, "/dev/null", O_WRONLY, 0);
+    // Whatever a library may have left open without O_CLOEXEC is none of its business.
+    posix_spawn_file_actions_addclosefrom_np(&actions, 3);
+    char *arguments[] = {(char *)executable, "jq-helper", NULL};
+    char *environment[] = {NULL};
+    int failed = posix_spawn(process, executable, &actions, NULL, arguments, environment);
+    posix_spawn_file_actions_destroy(&actions);
+    close(in[0]);
+    close(out[1]);
+    if (failed) {
+        close(in[1]);
+        close(out[0]);
+        return failed;
+    }
+    *to_helper = in[1];
+    *from_helper = out[0];
+    return 0;
 }

@@ -1,3 +1,4 @@
+import CJQ
 import Foundation
 public import WaslModel
 
@@ -136,28 +137,39 @@ public final class Translator: @unchecked Sendable {
 }
 
 /// The running helper process and its two pipes.
+///
+/// Not by Foundation's `Process`: on a thread without a run loop its `waitUntilExit` spins, and may do so for ever.
 private final class Helper {
-    private let process = Process()
-    private let input = Pipe()
-    private let output = Pipe()
+    private let process: pid_t
+    private let input: Int32
+    private let output: Int32
     private var reader: FrameReader
+    private var isStopped = false
 
     init(executable: String, programs: [String: String]) throws {
-        process.executableURL = URL(fileURLWithPath: executable)
-        process.arguments = ["jq-helper"]
-        process.environment = [:]
-        process.standardInput = input
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        reader = FrameReader(descriptor: output.fileHandleForReading.fileDescriptor)
-        do { try process.run() } catch {
-            throw TranslationError(code: .killed, reason: "\(executable): the translation helper does not start: \(error)")
+        var (child, toHelper, fromHelper): (pid_t, Int32, Int32) = (0, -1, -1)
+        let status = wasl_jq_spawn(executable, &child, &toHelper, &fromHelper)
+        (process, input, output) = (child, toHelper, fromHelper)
+        reader = FrameReader(descriptor: output)
+        guard status == 0 else {
+            isStopped = true
+            throw TranslationError(
+                code: .killed, reason: "\(executable): the translation helper does not start: \(String(cString: strerror(status)))")
         }
+        do { try begin(programs) } catch {
+            stop()
+            throw error
+        }
+    }
+
+    deinit { stop() }
+
+    private func begin(_ programs: [String: String]) throws {
         var frames: [UInt8] = []
         for (name, text) in programs.sorted(by: { $0.key < $1.key }) {
             frames += Array("PROGRAM \(name) \(text.utf8.count)\n".utf8) + Array(text.utf8)
         }
-        guard writeAll(input.fileHandleForWriting.fileDescriptor, frames + Array("GO\n".utf8)) else {
+        guard writeAll(input, frames + Array("GO\n".utf8)) else {
             throw (try? receive(until: .now + .seconds(5)).failure) ?? Translator.killed
         }
         // jq takes some 13 ms to compile a program, its own library included.
@@ -168,7 +180,7 @@ private final class Helper {
     func send(_ jobs: [(program: String, input: [UInt8])]) -> Bool {
         var frames: [UInt8] = []
         for job in jobs { frames += Array("RUN \(job.program) \(job.input.count)\n".utf8) + job.input }
-        return writeAll(input.fileHandleForWriting.fileDescriptor, frames)
+        return writeAll(input, frames)
     }
 
     /// - Throws: ``TranslationError`` `killed` when the helper is gone; a program's own failure is a result.
@@ -186,10 +198,15 @@ private final class Helper {
         return .failure(TranslationError(code: .program, reason: String(decoding: bytes, as: UTF8.self)))
     }
 
+    /// Ends the process and waits for its end.
     func stop() {
-        try? input.fileHandleForWriting.close()
-        process.terminate()
-        process.waitUntilExit()
+        guard !isStopped else { return }
+        isStopped = true
+        close(input)
+        close(output)
+        kill(process, SIGKILL)
+        var status: Int32 = 0
+        while waitpid(process, &status, 0) == -1, errno == EINTR {}
     }
 }
 
