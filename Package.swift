@@ -47,7 +47,7 @@ let package = Package(
         .target(name: "WaslModel", dependencies: ["JSONValue"], swiftSettings: strict),
         .target(name: "WaslSeal", dependencies: ["WaslModel", crypto], swiftSettings: strict),
         .target(
-            name: "WaslCatalogue", dependencies: ["WaslModel", "JSONSchema", "CJQ", yams],
+            name: "WaslCatalogue", dependencies: ["WaslModel", "JSONSchema", "CJQ", crypto, yams],
             swiftSettings: strict),
         .target(
             name: "WaslJournal", dependencies: ["WaslModel", "WaslSeal", grdb, logging],
@@ -113,7 +113,7 @@ let package = Package(
         .testTarget(
             name: "WaslHouseTests",
             dependencies: [
-                "WaslHouse", "WaslWeb", "WaslSimulation", "TestSupport", hummingbird,
+                "WaslHouse", "WaslWeb", "WaslSimulation", "TestSupport", grdb, hummingbird,
                 .product(name: "HummingbirdTesting", package: "hummingbird"),
             ], swiftSettings: strict),
         .testTarget(

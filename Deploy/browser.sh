@@ -34,14 +34,15 @@ assert f'<html lang="{language}" dir="{"rtl" if language == "ar" else "ltr"}"' i
 titles = {"ar": "وصل: دفتر التسليم", "fr": "Wasl : registre des échanges", "en": "Wasl: the delivery ledger"}
 assert titles[language] in text, "title"
 figures = [int(re.sub(r"\D", "", value)) for value in re.findall(r"<dd>([^<]*)</dd>", text)]
-assert len(figures) == 4, figures
+assert len(figures) == 5, figures
 overview = json.load(urllib.request.urlopen(page + "v1/overview"))
 # The API was asked after the page: its figures can only have grown.
 assert 0 <= figures[0] <= overview["submitted"], (figures, overview["submitted"])
 assert figures[1] <= overview["terminal"] and figures[2] <= overview["delivered"], (figures, overview)
 assert figures[2] <= figures[1] <= figures[0], figures
+assert figures[3] <= overview["attachments"]["whole"] <= overview["attachments"]["named"], (figures, overview)
 for name in ("Haïdra",) if language != "ar" else ("حيدرة",):
     assert name in text, name
-print(f"the page in {language}: {figures[0]} sent, {figures[1]} concluded, {figures[2]} delivered, {figures[3]} findings")
+print(f"the page in {language}: {figures[0]} sent, {figures[1]} concluded, {figures[2]} delivered, {figures[3]} documents, {figures[4]} findings")
 PYTHON
 done

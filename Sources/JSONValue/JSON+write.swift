@@ -115,3 +115,13 @@ public func hexText(_ bytes: some Sequence<UInt8>) -> String {
     }
     return String(decoding: output, as: UTF8.self)
 }
+
+/// The bytes of hexadecimal digits in lower case; `nil` where the text is something else.
+public func hexBytes(_ text: String) -> [UInt8]? {
+    let digits = Array(text.utf8)
+    guard digits.count % 2 == 0, digits.allSatisfy({ (0x30...0x39).contains($0) || (0x61...0x66).contains($0) }) else { return nil }
+    return stride(from: 0, to: digits.count, by: 2).compactMap { at in
+        guard let high = hexDigitValue(digits[at]), let low = hexDigitValue(digits[at + 1]) else { return nil }
+        return high << 4 | low
+    }
+}

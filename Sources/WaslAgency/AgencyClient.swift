@@ -14,7 +14,8 @@ struct AnswerTimedOut: Error {}
 package enum Transport: Sendable {
     /// Nothing reached the agency, for certain.
     case notSent(String)
-    case answered(status: Int, headers: JSONObject, body: JSON)
+    /// - Parameter raw: the body's bytes as they came.
+    case answered(status: Int, headers: JSONObject, body: JSON, raw: [UInt8])
     /// It may have reached the agency.
     case unknown(String)
 }
@@ -63,22 +64,31 @@ final class AgencyClient: Sendable {
 
     func close() async { try? await client.shutdown() }
 
-    /// - Parameter isRepeatable: otherwise a connection of its own is used, so that no idle one that the agency is just closing
-    ///   leaves a doubt that need not be.
-    func perform(_ call: AgencyCall, isRepeatable: Bool) async -> Transport {
+    /// - Parameters:
+    ///   - isRepeatable: otherwise a connection of its own is used, so that no idle one that the agency is just closing
+    ///     leaves a doubt that need not be.
+    ///   - content: a paper's type and bytes, for the call that brings it.
+    func perform(
+        _ call: AgencyCall, isRepeatable: Bool, content: (type: String, bytes: [UInt8])? = nil
+    ) async -> Transport {
         var request = HTTPClientRequest(url: endpoint + call.path)
         request.method = HTTPMethod(rawValue: call.method)
         for (name, value) in call.headers { request.headers.add(name: name, value: value) }
         if let credentials { request.headers.replaceOrAdd(name: credentials.name, value: credentials.value) }
         if !isRepeatable { request.headers.replaceOrAdd(name: "connection", value: "close") }
-        if let body = call.body {
+        if let content {
+            request.headers.replaceOrAdd(name: "content-type", value: content.type)
+            request.body = .bytes(content.bytes)
+        } else if let body = call.body {
             let encoded: (type: String, bytes: [UInt8])
             do { encoded = try agency.style.encode(body) } catch { return .notSent("\(error)") }
             request.headers.replaceOrAdd(name: "content-type", value: encoded.type)
             request.body = .bytes(encoded.bytes)
         }
         do {
-            let (response, bytes) = try await execute(request)
+            // A paper of megabytes takes its time: a quarter of one in a second at least.
+            let (response, bytes) = try await execute(
+                request, timeout: agency.timeout + .seconds((content?.bytes.count ?? 0) >> 18))
             return decode(response, bytes)
         } catch {
             return AgencyClient.isCertainlyUnsent(error) ? .notSent("\(error)") : .unknown("\(error)")
@@ -86,15 +96,15 @@ final class AgencyClient: Sendable {
     }
 
     /// Head and body within one time: the client's own deadline ends with the head.
-    private func execute(_ request: HTTPClientRequest) async throws -> (HTTPClientResponse, [UInt8]) {
+    private func execute(_ request: HTTPClientRequest, timeout: Duration) async throws -> (HTTPClientResponse, [UInt8]) {
         try await withThrowingTaskGroup(of: (HTTPClientResponse, [UInt8]).self) { [client, agency] group in
             group.addTask {
-                let response = try await client.execute(request, deadline: .now() + .milliseconds(agency.timeout.milliseconds))
+                let response = try await client.execute(request, deadline: .now() + .milliseconds(timeout.milliseconds))
                 let body = try await response.body.collect(upTo: agency.answerBytesMax)
                 return (response, Array(body.readableBytesView))
             }
             group.addTask {
-                try await Task.sleep(for: agency.timeout + .milliseconds(200))
+                try await Task.sleep(for: timeout + .milliseconds(200))
                 throw AnswerTimedOut()
             }
             defer { group.cancelAll() }
@@ -116,6 +126,6 @@ final class AgencyClient: Sendable {
     private func decode(_ response: HTTPClientResponse, _ bytes: [UInt8]) -> Transport {
         var headers = JSONObject()
         for header in response.headers { headers[header.name.lowercased()] = .string(header.value) }
-        return .answered(status: Int(response.status.code), headers: headers, body: agency.style.decode(bytes))
+        return .answered(status: Int(response.status.code), headers: headers, body: agency.style.decode(bytes), raw: bytes)
     }
 }

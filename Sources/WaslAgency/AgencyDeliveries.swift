@@ -39,6 +39,10 @@ package struct AgencyIntake: Sendable {
                         throw EnvelopeError(attribute: "subject", reason: "missing on a request")
                     }
                     fields[subject] = try open(envelope, registry)
+                    _ = try AttachmentNotice.all(in: envelope.data)
+                } else if envelope.type == .attachmentChunk {
+                    _ = try AttachmentPiece(envelope)
+                    _ = try SealedContent.openPiece(envelope.data["sealed"]?.string ?? "", in: envelope, with: openingKeys)
                 } else {
                     _ = try ControlCommand(envelope)
                 }

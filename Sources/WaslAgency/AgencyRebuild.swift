@@ -34,6 +34,12 @@ package struct AgencyRebuild {
             AgencyRebuild.note(item.envelope, in: &stories[subject, default: Story()])
         }
         let steps = AgencySteps(agency: own)
+        for item in evidence where item.envelope.type == .attachmentChunk && item.envelope.recipient == own {
+            guard (try? AttachmentPiece(item.envelope)) != nil,
+                try transaction.recordArrival(of: item.envelope, body: item.body) == .new
+            else { continue }
+            _ = try steps.receive(item.envelope, in: transaction)
+        }
         for item in evidence where item.envelope.type == .requestSubmitted && item.envelope.recipient == own {
             // The ledger keeps what it verified, but what a worker would have refused was never a job.
             guard let subject = item.envelope.subject, item.envelope.expiry != nil, item.envelope.contract != nil,
@@ -72,6 +78,8 @@ package struct AgencyRebuild {
             job.state = .parked
             return try steps.keep(job, isTakenSaid: true, reason: "parked before the journal was lost", in: transaction)
         }
+        // Nothing is called before its papers are here.
+        if job.state == .gathering, !story.isIntended, !story.isDoubted { return try steps.keep(job, isTakenSaid: false, in: transaction) }
         switch desk.catalogue.service(job.service, version: job.contract)?.effect {
         case .read: break
         case .idempotent:

@@ -56,5 +56,35 @@ package enum AgencySchema {
                     ) STRICT;
                     """)
         }
+        migrator.registerMigration("agency-2") { db in
+            try db.execute(
+                sql: """
+                    ALTER TABLE job ADD COLUMN heard INTEGER NOT NULL DEFAULT 0;
+                    ALTER TABLE job ADD COLUMN note TEXT;
+                    DROP INDEX job_open;
+                    CREATE INDEX job_open ON job (state, due) WHERE state IN ('gathering', 'ready', 'calling', 'looking', 'desk');
+
+                    -- Answers that no rule covers, sealed to ourselves: for the engineer who writes the missing rule.
+                    CREATE TABLE answer (
+                        job INTEGER NOT NULL,
+                        n INTEGER NOT NULL,
+                        status INTEGER NOT NULL,
+                        bytes INTEGER NOT NULL,
+                        digest TEXT NOT NULL,
+                        sealed TEXT NOT NULL,
+                        PRIMARY KEY (job, n)
+                    ) STRICT;
+
+                    -- Who of the agency's staff did what at the desk.
+                    CREATE TABLE desk_act (
+                        number INTEGER PRIMARY KEY,
+                        subject TEXT NOT NULL,
+                        at INTEGER NOT NULL,
+                        holder TEXT NOT NULL,
+                        act TEXT NOT NULL
+                    ) STRICT;
+                    CREATE INDEX desk_act_subject ON desk_act (subject);
+                    """)
+        }
     }
 }

@@ -1,4 +1,5 @@
 package import GRDB
+package import WaslCatalogue
 package import WaslJournal
 package import WaslModel
 import WaslSeal
@@ -14,6 +15,27 @@ package struct PreparedOutcome: Sendable {
     let sealed: String?
     /// Besides status and revision, what the ledger may see.
     package var visible: JSONObject
+    /// Documents that go with it.
+    var documents: [LaidDownDocument] = []
+    /// The agency's answer, where it left doubt: its digest is said, so that it can be found again.
+    var answer: AgencyAnswer?
+}
+
+/// An answer as its bytes came.
+package struct AgencyAnswer: Sendable {
+    let status: Int
+    let bytes: [UInt8]
+}
+
+/// An answer that no rule covers, as the journal keeps it.
+struct KeptAnswer: Sendable {
+    let status: Int
+    let bytes: Int
+    let digest: [UInt8]
+    let sealed: String
+
+    /// So much of it is kept; its digest is of the whole.
+    static let bytesMax = 64 << 10
 }
 
 /// A result of a job that has gone on without it: nothing is recorded.
@@ -47,6 +69,7 @@ package struct AgencySteps: Sendable {
     }
 
     private func take(_ envelope: Envelope, _ delivery: Delivery, in transaction: JournalTransaction) throws -> Job? {
+        if envelope.type == .attachmentChunk { return try receive(envelope, in: transaction) }
         guard envelope.type == .requestSubmitted, let subject = envelope.subject else { return nil }
         let isKnown =
             try Bool.fetchOne(
@@ -59,6 +82,23 @@ package struct AgencySteps: Sendable {
         return try job(from: envelope, in: transaction)
     }
 
+    /// Keeps a piece of a paper.
+    ///
+    /// - Returns: the job that waited for it, now ready.
+    func receive(_ envelope: Envelope, in transaction: JournalTransaction) throws -> Job? {
+        guard let subject = envelope.subject, let message = try transaction.receive(try AttachmentPiece(envelope), of: envelope),
+            let number = try Int64.fetchOne(
+                transaction.db.cachedStatement(
+                    sql: "SELECT number FROM job WHERE subject = ? AND source = ? AND message = ? AND state = 'gathering'"),
+                arguments: [subject.text, envelope.source.description, message]),
+            var job = try Job.fetch(transaction.db, number: number)
+        else { return nil }
+        job.state = .ready
+        job.due = transaction.now
+        try save(job, in: transaction)
+        return job
+    }
+
     /// A new row for a request; `nil` where it lacks what every request has.
     func job(from envelope: Envelope, in transaction: JournalTransaction) throws -> Job? {
         guard let subject = envelope.subject, let service = envelope.service, let contract = envelope.contract,
@@ -66,23 +106,27 @@ package struct AgencySteps: Sendable {
         else { return nil }
         let db = transaction.db
         let now = transaction.now
+        let notices = try AttachmentNotice.all(in: envelope.data)
+        try transaction.expect(notices, of: envelope)
+        let isWhole = try notices.isEmpty || JournalStore.isWhole(db, cause: envelope.id, subject: subject)
+        let (state, due): (Job.State, Timestamp) = isWhole ? (.ready, now) : (.gathering, expiry)
         let millimes = envelope.data["millimes"]?.integer
         try db.cachedStatement(
             sql: """
                 INSERT INTO job (subject, source, message, service, contract, house, accepted, expiry, taken, millimes, sealed,
                     state, due)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'ready', ?)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """
         ).execute(arguments: [
             subject.text, envelope.source.description, envelope.id, service.text, contract,
             envelope.source.participant.text, envelope.time.milliseconds, expiry.milliseconds, now.milliseconds, millimes,
-            sealed, now.milliseconds,
+            sealed, state.rawValue, due.milliseconds,
         ])
         return Job(
             number: db.lastInsertedRowID, subject: subject, source: envelope.source, message: envelope.id,
             service: service, contract: contract, house: envelope.source.participant, accepted: envelope.time, expiry: expiry,
             millimes: millimes,
-            sealed: sealed, state: .ready, attempts: 0, isDoubted: false, absences: 0, due: now, revision: 0)
+            sealed: sealed, state: state, attempts: 0, isDoubted: false, absences: 0, due: due, revision: 0)
     }
 
     /// Notes that a call is about to begin. From here on until its result is recorded, a restart means doubt.
@@ -117,10 +161,11 @@ package struct AgencySteps: Sendable {
     package func conclude(
         _ conclusion: Conclusion, outcome: PreparedOutcome?, in transaction: JournalTransaction
     ) throws -> Job {
+        var outcome = outcome
         // Another run of the same job may have gone on since: its word stands.
         var job = conclusion.job
         let current = try Row.fetchOne(
-            transaction.db.cachedStatement(sql: "SELECT state, attempts FROM job WHERE number = ?"), arguments: [job.number])
+            transaction.db.cachedStatement(sql: "SELECT state, attempts, note FROM job WHERE number = ?"), arguments: [job.number])
         guard let current, Job.State(rawValue: current[0]) == job.state, current[1] <= job.attempts else { throw StaleJob() }
         if let phase = conclusion.phase, let verdict = conclusion.verdict {
             try transaction.db.cachedStatement(
@@ -139,8 +184,21 @@ package struct AgencySteps: Sendable {
                 job.attemptUptime = transaction.uptime
             }
         }
+        if let answer = conclusion.kept { try keep(answer, of: job, in: transaction) }
         switch conclusion.decision {
         case .conclude: job.state = .done
+        case .wait(let note, let until, let byLookup):
+            job.state = byLookup ? .looking : .ready
+            job.due = until
+            job.absences = 0
+            job.heard = max(1, job.attempts)
+            // The same word again tells the citizen nothing.
+            let digest = saltedDigestText(JSON.object(note).bytes, salt: transaction.salt)
+            if digest == current[2] as String? { outcome = nil }
+            try transaction.db.cachedStatement(sql: "UPDATE job SET note = ? WHERE number = ?").execute(arguments: [digest, job.number])
+        case .desk:
+            job.state = .desk
+            job.due = job.expiry
         case .call(let at):
             job.state = .ready
             job.due = at
@@ -167,6 +225,21 @@ package struct AgencySteps: Sendable {
     private func say(_ outcome: PreparedOutcome, of job: Job, in transaction: JournalTransaction) throws {
         var data: JSONObject = ["status": .string(outcome.status.rawValue), "revision": .integer(outcome.revision)]
         for (key, value) in outcome.visible.members { data[key] = value }
+        if let answer = outcome.answer {
+            data["answer"] = [
+                "status": JSON(answer.status), "bytes": JSON(answer.bytes.count),
+                "digest": .string(saltedDigestText(sha256(answer.bytes), salt: transaction.salt)),
+            ]
+        }
+        let notices = try outcome.documents.compactMap { document -> AttachmentNotice? in
+            try transaction.layDown(document)
+            return try transaction.notice(of: document.claim)
+        }
+        if !notices.isEmpty { data["attachments"] = .array(notices.map(\.json)) }
+        try transaction.bind(
+            notices,
+            to: DocumentErrand(
+                subject: job.subject, recipient: job.house, service: job.service, contract: job.contract, cause: outcome.id))
         if let sealed = outcome.sealed { data["sealed"] = .string(sealed) }
         try transaction.append(
             Draft(
@@ -176,16 +249,29 @@ package struct AgencySteps: Sendable {
             .execute(arguments: [job.number])
     }
 
+    private func keep(_ answer: KeptAnswer, of job: Job, in transaction: JournalTransaction) throws {
+        try transaction.db.cachedStatement(
+            sql: """
+                INSERT INTO answer (job, n, status, bytes, digest, sealed) VALUES (?, ?, ?, ?, ?, ?)
+                ON CONFLICT DO UPDATE SET status = excluded.status, bytes = excluded.bytes, digest = excluded.digest,
+                    sealed = excluded.sealed
+                """
+        ).execute(arguments: [
+            job.number, job.attempts, answer.status, answer.bytes, saltedDigestText(answer.digest, salt: transaction.salt),
+            answer.sealed,
+        ])
+    }
+
     private func save(_ job: Job, in transaction: JournalTransaction) throws {
         try transaction.db.cachedStatement(
             sql: """
                 UPDATE job SET state = ?, attempts = ?, first_attempt = ?, last_attempt = ?, doubted = ?, absences = ?, due = ?,
-                    revision = ?
+                    revision = ?, heard = ?
                 WHERE number = ?
                 """
         ).execute(arguments: [
             job.state.rawValue, job.attempts, job.firstAttempt?.milliseconds, job.lastAttempt?.milliseconds, job.isDoubted,
-            job.absences, job.due.milliseconds, job.revision, job.number,
+            job.absences, job.due.milliseconds, job.revision, job.heard, job.number,
         ])
     }
 
@@ -202,7 +288,7 @@ package struct AgencySteps: Sendable {
             transaction.db.cachedStatement(
                 sql: """
                     SELECT number, subject, house, service, contract, message FROM job
-                    WHERE taken_said = 0 AND taken < ? ORDER BY taken LIMIT 500
+                    WHERE taken_said = 0 AND taken < ? AND state <> 'gathering' ORDER BY taken LIMIT 500
                     """), arguments: [transaction.now.advanced(by: .zero - age).milliseconds])
         for row in rows {
             try transaction.append(
@@ -216,7 +302,7 @@ package struct AgencySteps: Sendable {
 
     /// After a restart: what is to be called or looked up.
     package func open(_ db: Database) throws -> [(number: Int64, due: Timestamp)] {
-        try Row.fetchAll(db, sql: "SELECT number, due FROM job WHERE state IN ('ready', 'looking') ORDER BY number")
+        try Row.fetchAll(db, sql: "SELECT number, due FROM job WHERE state IN ('gathering', 'ready', 'looking', 'desk') ORDER BY number")
             .map { ($0[0], Timestamp(milliseconds: $0[1])) }
     }
 

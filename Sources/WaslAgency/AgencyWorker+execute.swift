@@ -1,6 +1,7 @@
 import WaslCatalogue
 import WaslJournal
 import WaslModel
+import WaslSeal
 
 /// Does what a ``JobRun`` decides. Each step that matters is committed before the next begins.
 extension AgencyWorker {
@@ -27,6 +28,15 @@ extension AgencyWorker {
                     let transport = await client.perform(call, isRepeatable: isRepeatable)
                     CrashPoint.agencyAfterCall.passed()
                     action = run.performed(transport, at: journal.now)
+                case .upload(let call, let paper):
+                    do {
+                        let bytes = try await content(of: paper)
+                        action = run.performed(
+                            await client.perform(call, isRepeatable: true, content: (paper.claim.type, bytes)), at: journal.now)
+                    } catch {
+                        logger.error("a paper cannot be read", metadata: ["job": "\(entry.number)", "error": "\(error)"])
+                        action = run.unreadable(error, at: journal.now)
+                    }
                 case .translateAnswer(let program, let input):
                     action = run.answered(await translate(program, input), at: journal.now)
                 case .conclude(let conclusion):
@@ -42,6 +52,11 @@ extension AgencyWorker {
             await again(entry.number, "\(error)")
             return nil
         }
+    }
+
+    private func content(of paper: JobRun.Paper) async throws -> [UInt8] {
+        let (own, keys) = (parts.agency.id, parts.keys.opening)
+        return try await journal.read { try paper.content(in: $0, to: own, with: keys) }
     }
 
     private func again(_ number: Int64, _ reason: String) async {
@@ -60,9 +75,12 @@ extension AgencyWorker {
     func conclude(_ conclusion: Conclusion) async {
         while true {
             do {
+                var concluded = conclusion
+                concluded.kept = try desk.kept(conclusion.answer, journal.environment)
                 let outcome = try desk.outcome(of: conclusion, journal.environment)
-                let next = try await journal.commit { [steps] in try steps.conclude(conclusion, outcome: outcome, in: $0) }
-                if next.state == .ready || next.state == .looking { await scheduler.add(next, fields: conclusion.fields) }
+                let next = try await journal.commit { [steps, concluded] in try steps.conclude(concluded, outcome: outcome, in: $0) }
+                if outcome?.documents.isEmpty == false { documents.wake() }
+                if next.state != .done, next.state != .parked { await scheduler.add(next, fields: conclusion.fields) }
                 return
             } catch let error as JournalError where error.code == .closed {
                 return

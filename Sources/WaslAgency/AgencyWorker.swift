@@ -42,6 +42,7 @@ public final class AgencyWorker: Sendable {
     let steps: AgencySteps
     let desk: JobDesk
     let publishing: PublishingPump
+    let documents: DocumentPump
     let scheduler: JobScheduler
     let client: AgencyClient
     let logger: Logger
@@ -65,6 +66,8 @@ public final class AgencyWorker: Sendable {
         self.scheduler = scheduler
         client = try AgencyClient(parts.agency, endpoint: parts.endpoint, secret: parts.secret)
         publishing = PublishingPump(journal, link: broker.publisher(name: "\(id) publishing"), logger: logger)
+        documents = DocumentPump(
+            journal, publishing: publishing, registry: parts.registry, openingKeys: parts.keys.opening, logger: logger)
         consuming = ConsumingPump(
             journal,
             link: broker.consumer(name: "\(id) consuming", queues: ["agency.\(id)", "control.\(id)"], prefetch: 1024),
@@ -86,6 +89,7 @@ public final class AgencyWorker: Sendable {
             group.addTask { await self.scheduler.run { await self.execute($0) } }
             group.addTask { await self.sayTakenRegularly() }
             group.addTask { await self.beat() }
+            group.addTask { await self.documents.run() }
             await untilCancelled()
             group.cancelAll()
             await self.scheduler.close()
@@ -123,6 +127,7 @@ public final class AgencyWorker: Sendable {
 
     private func beat() async {
         while !Task.isCancelled {
+            documents.wake()
             await consuming.reexamine(underRegistry: parts.registry.registry.version)
             if publishing.isUp {
                 do {

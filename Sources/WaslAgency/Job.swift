@@ -4,14 +4,18 @@ package import WaslModel
 /// One request in an agency's hands.
 package struct Job: Sendable, Hashable {
     package enum State: String, Sendable {
+        /// Its papers have not all come.
+        case gathering
         /// To be called when due.
         case ready
         /// A call was intended and its result is not recorded: after a restart, doubt.
         case calling
-        /// In doubt: to be looked up when due.
+        /// In doubt, or being worked on: to be looked up when due.
         case looking
         /// In doubt for good: two people decide.
         case parked
+        /// The agency's staff has it before them.
+        case desk
         case done
     }
 
@@ -40,11 +44,13 @@ package struct Job: Sendable, Hashable {
     /// By the process's own clock, when the last attempt began or left doubt: what the wall clock says of it may have been put
     /// forward since. Zero, the process's start, for an attempt of a life before.
     var attemptUptime: Duration = .zero
+    /// The attempt at which the agency last said that it is at work on it; 0 where it never did.
+    var heard = 0
 }
 
 extension Job {
     static let columns =
-        "number, subject, source, message, service, contract, house, accepted, expiry, millimes, sealed, state, attempts, first_attempt, last_attempt, doubted, absences, due, revision"
+        "number, subject, source, message, service, contract, house, accepted, expiry, millimes, sealed, state, attempts, first_attempt, last_attempt, doubted, absences, due, revision, heard"
 
     /// - Parameter row: exactly ``columns``; read by place, for a worker reads a job at every step.
     init(_ row: Row) {
@@ -56,7 +62,8 @@ extension Job {
         self.init(
             number: row[0], subject: subject, source: source, message: row[3], service: service, contract: row[5], house: house,
             accepted: accepted, expiry: expiry, millimes: row[9], sealed: row[10], state: state, attempts: row[12],
-            firstAttempt: time(13), lastAttempt: time(14), isDoubted: row[15], absences: row[16], due: due, revision: row[18])
+            firstAttempt: time(13), lastAttempt: time(14), isDoubted: row[15], absences: row[16], due: due, revision: row[18],
+            heard: row[19])
     }
 
     package static func fetch(_ db: Database, number: Int64) throws -> Job? {

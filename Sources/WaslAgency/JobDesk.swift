@@ -39,11 +39,15 @@ package struct JobDesk: Sendable {
     }
 
     /// What the translations see: the order's fields, and our reference, which is the same for every attempt.
-    func input(_ job: Job, _ fields: JSONObject, at now: Timestamp) -> JSON {
-        [
+    ///
+    /// - Parameter paper: what the order says of the paper that is to be brought.
+    func input(_ job: Job, _ fields: JSONObject, paper: JSON? = nil, at now: Timestamp) -> JSON {
+        var input: JSONObject = [
             "reference": .string(job.subject.text), "service": .string(job.service.text),
             "house": .string(job.house.text), "time": .string(now.description), "fields": .object(fields),
         ]
+        input["attachment"] = paper
+        return .object(input)
     }
 
     func open(_ job: Job, at now: Timestamp) throws(SealError) -> JSONObject {
@@ -60,14 +64,52 @@ package struct JobDesk: Sendable {
         case .conclude(let status, let fields):
             var visible: JSONObject = [:]
             if status == .completed, let millimes = job.millimes { visible["millimes"] = .integer(millimes) }
-            return try seal(job, status, fields, visible, environment)
-        case .park: return try seal(job, .parked, [:], [:], environment)
+            var outcome = try seal(job, status, fields, visible, environment)
+            if status == .completed, let document = conclusion.document {
+                outcome.documents = [try laidDown(document, of: job, fields, environment)]
+            }
+            return outcome
+        case .park:
+            var outcome = try seal(job, .parked, [:], [:], environment)
+            outcome.answer = conclusion.answer
+            return outcome
+        case .wait(let note, _, _): return try seal(job, .progress, ["progress": .object(note)], [:], environment)
+        case .desk: return nil
         case .call, .lookUp:
-            guard case .doubt? = conclusion.verdict, !job.isDoubted, catalogue.service(job.service)?.effect != .read else {
+            guard case .doubt? = conclusion.verdict, !job.isDoubted, job.heard == 0, catalogue.service(job.service)?.effect != .read else {
                 return nil
             }
-            return try seal(job, .inDoubt, [:], [:], environment)
+            var outcome = try seal(job, .inDoubt, [:], [:], environment)
+            outcome.answer = conclusion.answer
+            return outcome
         }
+    }
+
+    private func laidDown(
+        _ document: FoundDocument, of job: Job, _ fields: JSONObject, _ environment: JournalEnvironment
+    ) throws -> LaidDownDocument {
+        var writer = LaidDownDocument.Writer(own: agency.id, key: try ownKey, entropy: environment.entropy)
+        try writer.write(document.bytes)
+        let field = catalogue.service(job.service, version: job.contract)?.document?.field
+        return try writer.finish(
+            id: AttachmentID(environment.makeUUID(environment.now())),
+            type: field.flatMap { fields[$0]?["type"]?.string } ?? "application/octet-stream")
+    }
+
+    private var ownKey: PublicJWK {
+        get throws {
+            guard let key = openingKeys.first else { throw SealError(.badKey, "the key file holds no opening key") }
+            return key.jwk
+        }
+    }
+
+    /// An answer that left doubt, sealed for the agency's own engineer.
+    func kept(_ answer: AgencyAnswer?, _ environment: JournalEnvironment) throws -> KeptAnswer? {
+        guard let answer else { return nil }
+        let sealed = try SealedText.seal(
+            Array(answer.bytes.prefix(KeptAnswer.bytesMax)), to: try ownKey, sender: agency.id, recipient: agency.id,
+            entropy: environment.entropy)
+        return KeptAnswer(status: answer.status, bytes: answer.bytes.count, digest: sha256(answer.bytes), sealed: sealed)
     }
 
     func seal(
@@ -95,6 +137,9 @@ package struct JobDesk: Sendable {
             "invalid-order": LocalizedText(
                 ar: "المطلب غير مطابق لشروط الخدمة", fr: "La demande n'est pas conforme au service",
                 en: "The order does not fit the service"),
+            "paper-damaged": LocalizedText(
+                ar: "وثيقة مرفقة لا توافق ما أعلن عنها", fr: "Une pièce jointe ne correspond pas à ce qui est annoncé",
+                en: "An attached paper is not what it is said to be"),
             "translation": LocalizedText(
                 ar: "تعذر إعداد المطلب للهيكل", fr: "La demande n'a pas pu être préparée pour la structure",
                 en: "The order could not be prepared for the agency"),

@@ -47,7 +47,8 @@ package struct JobQueue: Sendable {
     var counts: (waiting: Int, running: Int) { (heap.count, running) }
 
     package mutating func add(_ job: Job, fields: JSONObject?) {
-        let keeps = inMemory < JobQueue.inMemoryMax
+        // What waits for papers or for people changes meanwhile: it is read again when its time is up.
+        let keeps = inMemory < JobQueue.inMemoryMax && job.state != .gathering && job.state != .desk
         if keeps { inMemory += 1 }
         push(
             Entry(due: job.due, number: job.number, job: keeps ? job : nil, fields: keeps ? fields : nil, attemptUptime: job.attemptUptime))

@@ -1,9 +1,6 @@
 import WaslCatalogue
 package import WaslModel
 
-/// What a worker was doing when a verdict came.
-package enum Phase: String, Sendable { case call, lookup }
-
 /// What happens to a job next.
 package enum Decision: Sendable, Hashable {
     case conclude(OutcomeStatus, JSONObject)
@@ -12,6 +9,10 @@ package enum Decision: Sendable, Hashable {
     /// Look up at that time; so many lookups after the settle time have found nothing.
     case lookUp(at: Timestamp, absences: Int)
     case park(reason: String)
+    /// Ask again at that time: the agency is at work on it. The note is for the citizen.
+    case wait(note: JSONObject, until: Timestamp, byLookup: Bool)
+    /// Its agency's staff sees it at the desk.
+    case desk
 }
 
 /// The rules of the wire contract, section 4, as a function of values.
@@ -31,6 +32,12 @@ struct JobRules: Sendable {
 
     func decide(_ verdict: Verdict, in phase: Phase, of job: Job, at now: Timestamp) -> Decision {
         switch (verdict, phase) {
+        case (.refused(let reason), .upload): .conclude(.refused, ["reason": .object(reason)])
+        // A paper is named by its digest: bringing it again changes nothing, and nothing was done with it yet.
+        case (.definiteNo(_, let after), .upload): afterDefiniteNo(job, after, now)
+        case (_, .upload): .call(at: pause(job, now))
+        case (.progress(let note, let after), _): .wait(note: note, until: now.advanced(by: after), byLookup: effect == .queryable)
+        case (.uploaded, _): afterDoubt(job, "an answer to a call says `uploaded`", now)
         case (.completed(let fields), _): .conclude(.completed, fields)
         case (.refused(let reason), _): .conclude(.refused, ["reason": .object(reason)])
         case (.definiteNo(_, let after), .call): afterDefiniteNo(job, after, now)
@@ -38,15 +45,15 @@ struct JobRules: Sendable {
         case (.absent, .call): afterDoubt(job, "an answer to a call says `absent`", now)
         case (.absent, .lookup): afterAbsence(job, now)
         case (.definiteNo(let reason, _), .lookup), (.doubt(let reason), .lookup):
-            job.attempts >= JobRules.lookupsMax
+            job.attempts - job.heard >= JobRules.lookupsMax
                 ? .park(reason: "the lookup never gave an answer: \(reason)") : .lookUp(at: pause(job, now), absences: job.absences)
         }
     }
 
     /// Before a call begins: after its expiry work is not started, but what may already be done is not called undone.
     func decideBeforeCall(of job: Job, at now: Timestamp) -> Decision? {
-        // A read that may have been served has changed nothing.
-        if job.isDoubted, effect != .read {
+        // A read that may have been served has changed nothing. What the agency has said it is at work on is not called undone either.
+        if job.isDoubted || job.heard > 0, effect != .read {
             guard effect == .idempotent, let first = job.firstAttempt else { return nil }
             return now.since(first) < retention
                 ? nil : .park(reason: "the agency may have forgotten the idempotency key")
@@ -71,6 +78,12 @@ struct JobRules: Sendable {
 
     private func afterAbsence(_ job: Job, _ now: Timestamp) -> Decision {
         guard let last = job.lastAttempt else { return .call(at: now) }
+        // It knew the request before: whatever this means, it is no leave to do it again.
+        if job.heard > 0 {
+            return job.absences + 1 >= 2
+                ? .park(reason: "the agency was at work on it and no longer knows it")
+                : .lookUp(at: pause(job, now), absences: job.absences + 1)
+        }
         // By the clock that says less: one that was put forward would end the settle time before the agency has acted.
         let left = settle - min(now.since(last), uptime - job.attemptUptime)
         // An absence before the settle time says nothing; the second one after it says that nothing was done.
@@ -80,7 +93,7 @@ struct JobRules: Sendable {
 
     /// Exponential with full jitter.
     private func pause(_ job: Job, _ now: Timestamp) -> Timestamp {
-        let exponent = min(job.attempts, 12)
+        let exponent = min(job.attempts - job.heard, 12)
         let ceiling = min(JobRules.pauseMax, JobRules.pauseBase * Int(1 << exponent))
         return now.advanced(by: .milliseconds(20 + Int64(Double(ceiling.milliseconds) * jitter)))
     }

@@ -1,7 +1,8 @@
+package import GRDB
 package import WaslCatalogue
 import WaslJournal
 package import WaslModel
-import WaslSeal
+package import WaslSeal
 
 /// What ended a run of a job: to be committed, and said.
 package struct Conclusion: Sendable {
@@ -13,6 +14,12 @@ package struct Conclusion: Sendable {
     package let answered: Bool?
     /// The opened order, so that the next attempt need not open it again.
     package let fields: JSONObject?
+    /// The document that a completed answer came with.
+    var document: FoundDocument?
+    /// The answer that left doubt.
+    var answer: AgencyAnswer?
+    /// The same, sealed.
+    var kept: KeptAnswer?
 
     init(
         _ job: Job, phase: Phase? = nil, verdict: Verdict? = nil, decision: Decision, answered: Bool? = nil, fields: JSONObject? = nil
@@ -38,6 +45,8 @@ package struct JobRun: Sendable {
         case awaitConfirmation(of: Int64)
         /// Call: then ``JobRun/performed(_:at:)``.
         case perform(AgencyCall, isRepeatable: Bool)
+        /// Bring a paper: then ``JobRun/performed(_:at:)``, or ``JobRun/unreadable(_:at:)``.
+        case upload(AgencyCall, Paper)
         /// Read the agency's answer: then ``JobRun/answered(_:at:)``.
         case translateAnswer(program: String, input: JSON)
         /// Commit, until it is committed: the agency may have answered. The run is over.
@@ -48,6 +57,22 @@ package struct JobRun: Sendable {
         case nothing
     }
 
+    /// One paper of an order, by its place among them.
+    package struct Paper: Sendable {
+        let job: Job
+        let place: Int
+        let claim: DocumentClaim
+
+        /// Its bytes, as the house sent them.
+        ///
+        /// - Throws: ``DocumentError``
+        package func content(in db: Database, to own: ParticipantID, with keys: [OpeningKey]) throws -> [UInt8] {
+            let all = try JournalStore.incoming(db, cause: job.message, subject: job.subject)
+            guard place < all.count else { throw DocumentError(.incomplete, "the order names more papers than its message") }
+            return try JournalStore.document(db, all[place].id, from: job.source, to: own, claim: claim, with: keys)
+        }
+    }
+
     private let desk: JobDesk
     private var job: Job
     private var fields: JSONObject?
@@ -56,6 +81,11 @@ package struct JobRun: Sendable {
     private let jitter: Double
     private var call: AgencyCall?
     private var status = 0
+    /// What is under way: a call may have papers to bring first.
+    private var stage: Phase
+    private var place = 0
+    private var document: FoundDocument?
+    private var answer: AgencyAnswer?
 
     /// - Parameters:
     ///   - fields: the order's fields where they are still in memory.
@@ -66,6 +96,7 @@ package struct JobRun: Sendable {
         self.fields = fields
         self.jitter = jitter
         phase = job.state == .looking ? .lookup : .call
+        stage = phase
         service = desk.catalogue.service(job.service, version: job.contract)
     }
 
@@ -74,6 +105,10 @@ package struct JobRun: Sendable {
     package var heldCall: AgencyCall? { call }
 
     package mutating func start(at now: Timestamp) -> Action {
+        if job.state == .gathering || job.state == .desk {
+            if job.heard > 0 { return .nothing }
+            return now < job.expiry ? .again(reason: "not expired yet") : conclude(nil, nil, .conclude(.expired, [:]), answered: nil)
+        }
         guard job.state == .ready || job.state == .looking else { return .nothing }
         guard let service else { return giveUp(.failed, "unknown-service") }
         if job.state == .ready, let early = desk.rules(service, jitter).decideBeforeCall(of: job, at: now) {
@@ -89,17 +124,48 @@ package struct JobRun: Sendable {
             if job.state == .ready, !service.request.validate(.object(fields)).isEmpty {
                 return giveUp(.refused, "invalid-order")
             }
-            return .translateCall(
-                program: service.programName(phase == .call ? .call : .lookup), input: desk.input(job, fields, at: now))
+            if service.isDesk { return conclude(nil, nil, .desk, answered: nil) }
+            return next(service, fields, at: now)
         } catch {
             return .again(reason: "\(error)")
         }
+    }
+
+    /// The next paper's upload, or the call itself.
+    private mutating func next(_ service: Service, _ fields: JSONObject, at now: Timestamp) -> Action {
+        let papers = service.attachments.flatMap { fields[$0.field]?.array } ?? []
+        if phase == .call, place < papers.count {
+            if place == 0 { job.attempts += 1 }
+            stage = .upload
+            return .translateCall(
+                program: service.programName(.upload), input: desk.input(job, fields, paper: papers[place], at: now))
+        }
+        stage = phase
+        return .translateCall(
+            program: service.programName(phase == .call ? .call : .lookup), input: desk.input(job, fields, at: now))
+    }
+
+    /// What the order says of the paper that is under way.
+    private var claim: DocumentClaim? {
+        service?.attachments.flatMap { fields?[$0.field]?.array?[place] }.flatMap { DocumentClaim($0) }
+    }
+
+    /// The paper is not here, or is not what was promised.
+    package mutating func unreadable(_ error: any Error, at now: Timestamp) -> Action {
+        if let error = error as? DocumentError, error.code == .incomplete || error.code == .damaged {
+            return giveUp(.refused, "paper-damaged")
+        }
+        return .again(reason: "\(error)")
     }
 
     package mutating func translated(_ result: Result<JSON, any Error>, at now: Timestamp) -> Action {
         guard let service else { return .nothing }
         do {
             var call = try AgencyCall(try result.get())
+            if stage == .upload {
+                guard let claim else { return giveUp(.refused, "invalid-order") }
+                return .upload(call, Paper(job: job, place: place, claim: claim))
+            }
             if phase == .call, service.effect == .idempotent, let header = desk.agency.idempotencyHeader {
                 call.set(header: header, to: job.subject.text)
             }
@@ -115,6 +181,7 @@ package struct JobRun: Sendable {
             if (error as? TranslationError)?.code == .killed, job.attempts < 3 {
                 return settle(.definiteNo("\(error)", retryAfter: nil), at: now, answered: nil)
             }
+            if stage == .upload, !job.isDoubted { return conclude(stage, nil, .conclude(.failed, JobDesk.reason("translation")), answered: nil) }
             if phase == .lookup || job.isDoubted {
                 return conclude(
                     phase, .doubt("\(error)"), .park(reason: "the lookup cannot be translated: \(error)"), answered: nil)
@@ -143,22 +210,30 @@ package struct JobRun: Sendable {
         switch transport {
         case .notSent(let reason): return settle(.definiteNo(reason, retryAfter: nil), at: now, answered: false)
         case .unknown(let reason): return settle(.doubt(reason), at: now, answered: false)
-        case .answered(let status, let headers, let body):
+        case .answered(let status, let headers, var body, let raw):
             guard let service else { return .nothing }
             self.status = status
+            answer = AgencyAnswer(status: status, bytes: raw)
+            document = service.document.flatMap { FoundDocument.take($0, from: &body) }
             return .translateAnswer(
                 program: service.programName(.answer),
-                input: ["phase": .string(phase.rawValue), "status": JSON(status), "headers": .object(headers), "body": body])
+                input: ["phase": .string(stage.rawValue), "status": JSON(status), "headers": .object(headers), "body": body])
         }
     }
 
-    package func answered(_ result: Result<JSON, any Error>, at now: Timestamp) -> Action {
+    package mutating func answered(_ result: Result<JSON, any Error>, at now: Timestamp) -> Action {
         let verdict: Verdict
-        do { verdict = Verdict(try result.get(), of: service, isLookup: isLookup, status: status) } catch {
+        do {
+            verdict = Verdict(try result.get(), of: service, in: stage, status: status).held(against: document, service)
+        } catch {
             verdict = .doubt("status \(status), and its translation failed: \(error)")
         }
+        if verdict == .uploaded, stage == .upload, let service, let fields {
+            place += 1
+            return next(service, fields, at: now)
+        }
         switch verdict {
-        case .completed, .refused, .absent: return settle(verdict, at: now, answered: true)
+        case .completed, .refused, .absent, .progress, .uploaded: return settle(verdict, at: now, answered: true)
         case .definiteNo, .doubt: return settle(verdict, at: now, answered: false)
         }
     }
@@ -177,7 +252,7 @@ package struct JobRun: Sendable {
     }
 
     private func settle(_ verdict: Verdict, at now: Timestamp, answered: Bool?) -> Action {
-        conclude(phase, verdict, decide(verdict, in: phase, at: now), answered: answered)
+        conclude(stage, verdict, decide(verdict, in: stage, at: now), answered: answered)
     }
 
     private func decide(_ verdict: Verdict, in phase: Phase, at now: Timestamp) -> Decision {
@@ -186,6 +261,12 @@ package struct JobRun: Sendable {
     }
 
     private func conclude(_ phase: Phase?, _ verdict: Verdict?, _ decision: Decision, answered: Bool?) -> Action {
-        .conclude(Conclusion(job, phase: phase, verdict: verdict, decision: decision, answered: answered, fields: fields))
+        var conclusion = Conclusion(job, phase: phase, verdict: verdict, decision: decision, answered: answered, fields: fields)
+        switch verdict {
+        case .completed: conclusion.document = document
+        case .doubt: conclusion.answer = answer
+        default: break
+        }
+        return .conclude(conclusion)
     }
 }

@@ -62,7 +62,8 @@ public struct Agency: Sendable {
         self.id = id
         guard let style = try settings.word("style", WireForm.self) else { throw settings.error("style", "missing") }
         self.style = style
-        endpoint = try settings.requiredString("endpoint")
+        // A desk has no address.
+        endpoint = style == .desk ? "" : try settings.requiredString("endpoint")
         credentials = try settings.group("credentials").map { group in
             guard let scheme = try group.word("scheme", Credentials.Scheme.self) else { throw group.error("scheme", "missing") }
             let header = try group.string("header")

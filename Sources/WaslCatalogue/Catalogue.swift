@@ -33,7 +33,7 @@ public struct Catalogue: Sendable {
             for name in try Catalogue.folders(in: "\(folder)/services/\(agency)") {
                 for version in try Catalogue.folders(in: "\(folder)/services/\(agency)/\(name)") {
                     let path = "\(folder)/services/\(agency)/\(name)/\(version)"
-                    let service = try Service(folder: path)
+                    let service = try Service(folder: path) { agencies[$0]?.style == .desk }
                     guard service.id.text == "\(agency).\(name)", String(service.version) == version else {
                         throw SettingsError(
                             file: path + "/service.yaml", key: "service",

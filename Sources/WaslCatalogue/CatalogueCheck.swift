@@ -24,6 +24,7 @@ public struct CatalogueCheck {
 
     public func problems(of service: Service) async -> [Problem] {
         var problems = textProblems(service) + formProblems(service)
+        if service.isDesk { return problems }
         let examples: [Example]
         do { examples = try Example.all(of: service) } catch {
             let error = error as? SettingsError
@@ -59,6 +60,13 @@ public struct CatalogueCheck {
                 ))
         }
         problems += await translationProblems(service, .call, example, expected: example.call)
+        if service.attachments != nil {
+            if let upload = example.upload {
+                problems += await translationProblems(service, .upload, example, expected: upload)
+            } else {
+                problems.append(problem(service, example.name, "/upload", "missing: papers go along"))
+            }
+        }
         if service.effect == .queryable {
             if let lookup = example.lookup {
                 problems += await translationProblems(service, .lookup, example, expected: lookup)
@@ -72,7 +80,7 @@ public struct CatalogueCheck {
     private func translationProblems(_ service: Service, _ program: Service.Program, _ example: Example, expected: JSON) async -> [Problem]
     {
         do {
-            let value = try await translator.run(service.programName(program), Example.input(example.request, of: service.id))
+            let value = try await translator.run(service.programName(program), Example.input(example.request, of: service, for: program))
             var problems: [Problem] = []
             if let place = CatalogueCheck.difference(value, expected, at: "") {
                 problems.append(problem(service, example.name, "/\(program)\(place)", "\(program).jq gives something else there"))
@@ -105,18 +113,20 @@ public struct CatalogueCheck {
 
     // MARK: Answers
 
-    private func read(_ service: Service, status: Int, headers: JSONObject, body: JSON, isLookup: Bool) async throws -> Verdict {
+    private func read(_ service: Service, status: Int, headers: JSONObject, body: JSON, in phase: Phase) async throws -> Verdict {
+        var body = body
+        let document = service.document.flatMap { FoundDocument.take($0, from: &body) }
         let value = try await translator.run(
             service.programName(.answer),
-            ["phase": .string(isLookup ? "lookup" : "call"), "status": JSON(status), "headers": .object(headers), "body": body])
-        return Verdict(value, of: service, isLookup: isLookup, status: status)
+            ["phase": .string(phase.rawValue), "status": JSON(status), "headers": .object(headers), "body": body])
+        return Verdict(value, of: service, in: phase, status: status).held(against: document, service)
     }
 
     private func answerProblems(_ service: Service, _ example: Example, _ answer: Example.Answer) async -> ([Problem], Verdict?) {
         let place = "answer `\(answer.about)`"
         let body = answer.raw.map { catalogue.agencies[service.agency]?.style.decode(Array($0.utf8)) ?? .null } ?? answer.body ?? .null
         do {
-            let verdict = try await read(service, status: answer.status, headers: answer.headers, body: body, isLookup: answer.isLookup)
+            let verdict = try await read(service, status: answer.status, headers: answer.headers, body: body, in: answer.phase)
             guard let difference = CatalogueCheck.disagreement(verdict, answer.expected) else { return ([], verdict) }
             return ([problem(service, example.name, place, difference)], verdict)
         } catch {
@@ -134,7 +144,10 @@ public struct CatalogueCheck {
             return ["ar", "fr", "en"].first { reason[$0]?.string?.isEmpty != false }.map { "the refusal has no text in \($0)" }
         case (.definiteNo(_, let after), "definite-no"):
             return after == expected["after"]?.integer.map { .seconds($0) } ? nil : "another pause than expected"
-        case (.absent, "absent"), (.doubt, "doubt"): return nil
+        case (.progress(let note, let after), "progress"):
+            if note["code"] != expected["code"] { return "in progress with the code \(note["code"]?.string ?? "none")" }
+            return expected["after"]?.integer.map { Duration.seconds($0) == after } == false ? "another pause than expected" : nil
+        case (.absent, "absent"), (.doubt, "doubt"), (.uploaded, "uploaded"): return nil
         default: return "expected \(wanted), comes out as \(verdict.summary)"
         }
     }
@@ -147,6 +160,8 @@ public struct CatalogueCheck {
         case .definiteNo: ["definite-no"]
         case .doubt: ["doubt"]
         case .absent: ["absent"]
+        case .progress(let note, _): ["progress", note["code"]?.string ?? ""]
+        case .uploaded: ["uploaded"]
         }
     }
 
@@ -166,13 +181,15 @@ public struct CatalogueCheck {
     private func hostileProblems(_ service: Service) async -> [Problem] {
         let bodies: [JSON] = [.null, "x", 5, true, [], [:], ["unreadable": true], [[]]]
         var problems: [Problem] = []
-        for isLookup in service.effect == .queryable ? [false, true] : [false] {
+        let phases = [Phase.call] + (service.effect == .queryable ? [.lookup] : []) + (service.attachments == nil ? [] : [.upload])
+        for phase in phases {
             for body in bodies {
                 for status in [200, 201, 302, 404, 500, 503] {
                     let place = "status \(status) with \(body.shape)"
                     do {
-                        let verdict = try await read(service, status: status, headers: [:], body: body, isLookup: isLookup)
+                        let verdict = try await read(service, status: status, headers: [:], body: body, in: phase)
                         if case .completed = verdict { problems.append(problem(service, "answer.jq", place, "taken for completed")) }
+                        if case .progress = verdict { problems.append(problem(service, "answer.jq", place, "taken for progress")) }
                         if case .absent = verdict { problems.append(problem(service, "answer.jq", place, "taken for an empty list")) }
                     } catch {
                         problems.append(problem(service, "answer.jq", place, "\(error)"))
@@ -190,6 +207,10 @@ public struct CatalogueCheck {
         var texts = [("names", service.names), ("guidance.who", guidance.who), ("guidance.conditions", guidance.conditions)]
         texts += [("guidance.documents", guidance.documents), ("guidance.steps", guidance.steps), ("guidance.delays", guidance.delays)]
         texts += [("guidance.fees", guidance.fees), ("guidance.intervenes", guidance.intervenes)]
+        for field in service.answerForm {
+            texts.append(("answer-form.\(field.field).label", field.label))
+            if let hint = field.hint { texts.append(("answer-form.\(field.field).hint", hint)) }
+        }
         for field in service.form {
             texts.append(("form.\(field.field).label", field.label))
             if let hint = field.hint { texts.append(("form.\(field.field).hint", hint)) }
@@ -215,6 +236,16 @@ public struct CatalogueCheck {
         }
         for name in onForm where !inSchema.contains(name) {
             problems.append(problem(service, "service.yaml", "form", "`\(name)` is no field of the request"))
+        }
+        if service.isDesk {
+            let onDesk = Set(service.answerForm.map(\.field))
+            for name in Set(service.outcome.propertyNames).symmetricDifference(onDesk).sorted() {
+                problems.append(
+                    problem(service, "service.yaml", "answer-form", "`\(name)` is not both on the desk's form and in outcome.schema.json"))
+            }
+        }
+        if let field = service.document?.field, !service.outcome.propertyNames.contains(field) {
+            problems.append(problem(service, "service.yaml", "document.field", "`\(field)` is no field of the outcome"))
         }
         for name in [service.amountField, service.attachments?.field].compactMap({ $0 }) where !inSchema.contains(name) {
             problems.append(problem(service, "service.yaml", name, "is no field of the request"))

@@ -25,6 +25,10 @@ public struct CatalogueDifference: Sendable, CustomStringConvertible {
                 found.append(
                     .init(service: name, change: "effect \(before.effect.rawValue) is now \(after.effect.rawValue)", isBreaking: true))
             }
+            if before.isDesk != after.isDesk {
+                found.append(
+                    .init(service: name, change: after.isDesk ? "is now answered at a desk" : "is no longer answered at a desk", isBreaking: true))
+            }
             if before.agency != after.agency { found.append(.init(service: name, change: "another agency", isBreaking: true)) }
             for example in try Example.all(of: before) {
                 for violation in after.request.validate(.object(example.request)) {

@@ -25,13 +25,13 @@ public struct CatalogueTrial {
     public static func orders(of service: Service) throws -> [JSONObject] { try Example.all(of: service).map(\.request) }
 
     /// What a program sees of an order, with the reference, house and time of every example.
-    public static func input(_ fields: JSONObject, of service: Service) -> JSON { Example.input(fields, of: service.id) }
+    public static func input(_ fields: JSONObject, of service: Service) -> JSON { Example.input(fields, of: service, for: .call) }
 
-    /// The call, and the lookup where there is one, as they go over the wire.
+    /// The call, and the lookup and a paper's upload where there are such, as they go over the wire.
     public func calls(_ translator: Translator) async throws -> [String] {
         var texts: [String] = []
-        for program in [Service.Program.call, .lookup] where service.programs[program] != nil {
-            let value = try await translator.run(service.programName(program), Example.input(fields, of: service.id))
+        for program in [Service.Program.upload, .call, .lookup] where service.programs[program] != nil {
+            let value = try await translator.run(service.programName(program), Example.input(fields, of: service, for: program))
             texts.append("# \(program.rawValue)\n" + (try AgencyCall(value).text(form)))
         }
         return texts

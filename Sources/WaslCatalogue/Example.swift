@@ -5,7 +5,7 @@ import WaslModel
 struct Example {
     struct Answer {
         let about: String
-        let isLookup: Bool
+        let phase: Phase
         let status: Int
         let headers: JSONObject
         /// What the agency's bytes are read as, or those bytes.
@@ -19,6 +19,8 @@ struct Example {
     let request: JSONObject
     let call: JSON
     let lookup: JSON?
+    /// The call that brings the first of its papers.
+    let upload: JSON?
     let answers: [Answer]
 
     /// The reference, house and time that every example is written for.
@@ -27,11 +29,13 @@ struct Example {
     static let time = "2026-11-23T09:00:00.000Z"
 
     /// What `call.jq` and `lookup.jq` see.
-    static func input(_ fields: JSONObject, of service: ServiceID) -> JSON {
-        [
-            "reference": .string(reference), "service": .string(service.text), "house": .string(house), "time": .string(time),
+    static func input(_ fields: JSONObject, of service: Service, for program: Service.Program) -> JSON {
+        var input: JSONObject = [
+            "reference": .string(reference), "service": .string(service.id.text), "house": .string(house), "time": .string(time),
             "fields": .object(fields),
         ]
+        if program == .upload, let field = service.attachments?.field { input["attachment"] = fields[field]?.array?.first ?? .null }
+        return .object(input)
     }
 
     static func all(of service: Service) throws -> [Example] {
@@ -43,7 +47,7 @@ struct Example {
     private init(file: String, name: String) throws {
         let json = try Service.json(file)
         func fail(_ key: String, _ reason: String) -> SettingsError { SettingsError(file: file, key: key, reason: reason) }
-        let known = ["about", "request", "call", "lookup", "answers"]
+        let known = ["about", "request", "call", "lookup", "upload", "answers"]
         if let unknown = json.object?.keys.first(where: { !known.contains($0) }) {
             throw fail(unknown, "unknown member; known: \(known.joined(separator: ", "))")
         }
@@ -53,6 +57,7 @@ struct Example {
         self.request = request
         self.call = call
         lookup = json["lookup"]
+        upload = json["upload"]
         answers = try (json["answers"]?.array ?? []).enumerated().map { index, answer in
             let place = "answers[\(index)]"
             guard let status = answer["status"]?.integer, (100...599).contains(status) else {
@@ -60,10 +65,11 @@ struct Example {
             }
             guard let expected = answer["expect"] else { throw fail(place + ".expect", "missing") }
             guard answer["body"] != nil || answer["raw"] != nil else { throw fail(place, "expected `body` or `raw`") }
-            let phase = answer["phase"]?.string ?? "call"
-            guard phase == "call" || phase == "lookup" else { throw fail(place + ".phase", "expected call or lookup") }
+            guard let phase = Phase(rawValue: answer["phase"]?.string ?? "call") else {
+                throw fail(place + ".phase", "expected call, lookup or upload")
+            }
             return Answer(
-                about: answer["about"]?.string ?? place, isLookup: phase == "lookup", status: Int(status),
+                about: answer["about"]?.string ?? place, phase: phase, status: Int(status),
                 headers: answer["headers"]?.object ?? [:], body: answer["body"], raw: answer["raw"]?.string, expected: expected)
         }
     }

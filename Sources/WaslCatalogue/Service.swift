@@ -22,19 +22,25 @@ public struct Service: Sendable {
     public let amountField: String?
     /// Papers that go with the order; `nil` where there are none.
     public let attachments: AttachmentRule?
+    /// The document that a completed outcome comes with; `nil` where there is none.
+    public let document: DocumentRule?
+    /// The agency's staff answers on a page of the worker, and nothing is called.
+    public let isDesk: Bool
     /// The fields in the order of the screen.
     public let form: [FormField]
+    /// The outcome's fields in the order of the desk's screen; empty where a machine answers.
+    public let answerForm: [FormField]
     /// Proposed rather than known: shown so to operators.
     public let isProposed: Bool
     public let request: Schema
     public let outcome: Schema
-    /// The jq programs: `call`, `answer`, and `lookup` where the effect class is `queryable`.
+    /// The jq programs: `call`, `answer`, `lookup` where the effect class is `queryable`, `upload` where papers go along; none at a desk.
     public let programs: [Program: String]
     /// Where its files are.
     public let folder: String
 
     public enum Program: String, Sendable, CaseIterable {
-        case call, answer, lookup
+        case call, answer, lookup, upload
     }
 
     public struct Approval: Sendable {
@@ -55,6 +61,14 @@ public struct Service: Sendable {
         public let bytesMax: Int64
     }
 
+    /// Where an answer holds a document's bytes, and where the outcome says what it is.
+    public struct DocumentRule: Sendable {
+        /// The outcome's member with `type`, `size` and `digest`.
+        public let field: String
+        /// JSON Pointer to the base64 text in an answer's body.
+        public let content: String
+    }
+
     public struct FormField: Sendable {
         public let field: String
         public let label: LocalizedText
@@ -62,7 +76,9 @@ public struct Service: Sendable {
     }
 
     /// - Throws: ``SettingsError`` naming file and place.
-    init(folder: String) throws {
+    ///
+    /// - Parameter isDesk: whether all that its agency does is done at a desk.
+    init(folder: String, isDesk isAgencysDesk: (ParticipantID) -> Bool) throws {
         self.folder = folder
         let settings = try Settings(file: folder + "/service.yaml")
         guard let id = ServiceID(try settings.requiredString("service")), let agency = id.agency else {
@@ -86,15 +102,25 @@ public struct Service: Sendable {
         approval = try Service.approval(settings)
         guidance = try Service.guidance(settings)
         attachments = try Service.attachments(settings)
-        form = try settings.groups("form").map { group in
-            FormField(
-                field: try group.requiredString("field"), label: try group.requiredTexts("label"), hint: try group.texts("hint"))
+        isDesk = try settings.word("style", Style.self) == .desk || isAgencysDesk(agency)
+        document = try settings.group("document").map { group in
+            let content = try group.requiredString("content")
+            guard content.hasPrefix("/") else { throw group.error("content", "expected a JSON Pointer, such as /attestation/contenu") }
+            return DocumentRule(field: try group.requiredString("field"), content: content)
+        }
+        form = try Service.form(settings, "form")
+        answerForm = try Service.form(settings, "answer-form")
+        guard isDesk != answerForm.isEmpty else {
+            throw settings.error(
+                "answer-form", isDesk ? "missing: the desk's screen needs it" : "is for services with `style: desk`")
         }
         try settings.finish()
         request = try Service.schema(folder + "/request.schema.json")
         outcome = try Service.schema(folder + "/outcome.schema.json")
         var programs: [Program: String] = [:]
-        for program in Program.allCases where program != .lookup || effect == .queryable {
+        for program in Program.allCases where !isDesk {
+            if program == .lookup, effect != .queryable { continue }
+            if program == .upload, attachments == nil { continue }
             let file = "\(folder)/\(program.rawValue).jq"
             guard let data = FileManager.default.contents(atPath: file) else {
                 throw SettingsError(file: file, key: "", reason: "cannot be read")
@@ -102,6 +128,15 @@ public struct Service: Sendable {
             programs[program] = String(decoding: data, as: UTF8.self)
         }
         self.programs = programs
+    }
+
+    private enum Style: String, CaseIterable { case desk }
+
+    private static func form(_ settings: Settings, _ key: String) throws -> [FormField] {
+        try settings.groups(key).map { group in
+            FormField(
+                field: try group.requiredString("field"), label: try group.requiredTexts("label"), hint: try group.texts("hint"))
+        }
     }
 
     private static func approval(_ settings: Settings) throws -> Approval {

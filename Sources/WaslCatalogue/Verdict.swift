@@ -1,5 +1,8 @@
 package import WaslModel
 
+/// What a worker was doing when an answer came.
+package enum Phase: String, Sendable { case call, lookup, upload }
+
 /// What an agency's answer, or its absence, says.
 package enum Verdict: Sendable, Hashable {
     case completed(JSONObject)
@@ -10,11 +13,24 @@ package enum Verdict: Sendable, Hashable {
     case doubt(String)
     /// A lookup found nothing under our reference.
     case absent
+    /// The agency has it and is at work on it: what a citizen may know, and when to ask again.
+    case progress(note: JSONObject, askAfter: Duration)
+    /// The agency holds a paper; nothing has been done yet.
+    case uploaded
 
     /// Reads what `answer.jq` made of an answer; whatever it does not say clearly is doubt.
-    package init(_ value: JSON, of service: Service?, isLookup: Bool, status: Int) {
+    package init(_ value: JSON, of service: Service?, in phase: Phase, status: Int) {
         switch value["result"]?.string {
-        case "completed":
+        case "uploaded" where phase == .upload: self = .uploaded
+        case "progress" where phase != .upload && (service?.effect == .queryable || service?.effect == .idempotent):
+            // Whoever says so is asked again, so only where that changes nothing.
+            guard let note = value["progress"]?.object, Verdict.isNote(note) else {
+                self = .doubt("status \(status), progress without a code and texts in ar, fr and en")
+                return
+            }
+            let after = value["after"]?.integer ?? 3_600
+            self = .progress(note: note, askAfter: .seconds(min(max(after, 1), 7 * 86_400)))
+        case "completed" where phase != .upload:
             guard let fields = value["fields"]?.object, let violations = service?.outcome.validate(.object(fields)) else {
                 self = .doubt("status \(status), completed without fields")
                 return
@@ -33,9 +49,21 @@ package enum Verdict: Sendable, Hashable {
         case "definite-no":
             let after = value["after"]?.integer.map { Duration.seconds(min(max($0, 0), 86_400)) }
             self = .definiteNo(value["why"]?.string ?? "status \(status)", retryAfter: after)
-        case "absent" where isLookup: self = .absent
+        case "absent" where phase == .lookup: self = .absent
         default: self = .doubt(value["why"]?.string ?? "status \(status), which no rule covers")
         }
+    }
+
+    /// What is completed with a document is so only with the very document that it speaks of; otherwise the agency has to say it again.
+    package func held(against document: FoundDocument?, _ service: Service?) -> Verdict {
+        guard case .completed(let fields) = self, let rule = service?.document,
+            let reason = FoundDocument.disagreement(document, rule, fields)
+        else { return self }
+        return .doubt("completed, but \(reason)")
+    }
+
+    private static func isNote(_ note: JSONObject) -> Bool {
+        ["code", "ar", "fr", "en"].allSatisfy { note[$0]?.string?.isEmpty == false }
     }
 
     /// For the attempt's record: no citizen's data.
@@ -46,6 +74,8 @@ package enum Verdict: Sendable, Hashable {
         case .definiteNo(let reason, _): "definite no: \(reason)"
         case .doubt(let reason): "doubt: \(reason)"
         case .absent: "absent"
+        case .progress(let note, _): "progress: \(note["code"]?.string ?? "")"
+        case .uploaded: "uploaded"
         }
     }
 }

@@ -33,11 +33,15 @@ public final class House: Sendable {
         }
     }
 
+    /// How long a paper waits for its order.
+    static let paperPatience: Duration = .seconds(3 * 86_400)
+
     let parts: Parts
     let journal: Journal
     let steps: HouseSteps
     let publishing: PublishingPump
     let consuming: ConsumingPump<HouseDeliveries>
+    let documents: DocumentPump
     let changes = ChangeSignal()
     let logger: Logger
 
@@ -54,6 +58,8 @@ public final class House: Sendable {
             logger: logger)
         steps = HouseSteps(house: parts.id, key: parts.keys.signing)
         publishing = PublishingPump(journal, link: broker.publisher(name: "\(parts.id) publishing"), logger: logger)
+        documents = DocumentPump(
+            journal, publishing: publishing, registry: parts.registry, openingKeys: parts.keys.opening, logger: logger)
         consuming = ConsumingPump(
             journal,
             link: broker.consumer(
@@ -75,10 +81,20 @@ public final class House: Sendable {
         journal.close()
     }
 
-    /// Beats until cancelled: presence for the ledger, keep-alive for whoever watches events.
-    public func beat() async {
+    /// Works until cancelled: beats, and sends papers on their way.
+    public func run() async {
+        await withDiscardingTaskGroup { group in
+            group.addTask { await self.beat() }
+            group.addTask { await self.documents.run() }
+        }
+    }
+
+    /// Presence for the ledger, keep-alive for whoever watches events.
+    private func beat() async {
         while !Task.isCancelled {
             changes.notify()
+            documents.wake()
+            _ = try? await journal.commit { try $0.forgetUnbound(olderThan: House.paperPatience) }
             await consuming.reexamine(underRegistry: parts.registry.registry.version)
             if publishing.isUp {
                 do {
@@ -103,11 +119,16 @@ public final class House: Sendable {
             idempotencyKey: idempotencyKey, body: body, registry: parts.registry.registry, journal.environment)
         do {
             let receipt = try await journal.commit { [steps] in try steps.accept(prepared, in: $0) }
-            if !receipt.isRepeated { changes.notify() }
+            if !receipt.isRepeated {
+                changes.notify()
+                if !prepared.papers.isEmpty { documents.wake() }
+            }
             CrashPoint.houseBeforeAnswer.passed()
             return receipt
         } catch AcceptanceError.keyReused(let request) {
             throw Problem.keyReused(request)
+        } catch AcceptanceError.paperMissing(let index) {
+            throw Problem.paperMissing(order.service, index)
         } catch let error as JournalError {
             throw Problem.notNow(error)
         }

@@ -25,6 +25,12 @@ extension House {
         router.post("/v1/requests") { [self] request, _ in try await accept(request) }
         router.get("/v1/requests") { [self] request, _ in try await list(request) }
         router.get("/v1/requests/:id") { [self] _, context in try await show(context.parameters.get("id") ?? "") }
+        router.put("/v1/attachments/:digest") { [self] request, context in
+            try await layDown(request, context.parameters.get("digest") ?? "")
+        }
+        router.get("/v1/requests/:id/documents/:attachment") { [self] _, context in
+            try await document(context.parameters.get("id") ?? "", context.parameters.get("attachment") ?? "")
+        }
         router.get("/v1/quarantine") { [self] _, _ in Response.json(try await journal.quarantine()) }
         router.get("/v1/events") { [self] request, _ in events(request) }
         return router
@@ -106,7 +112,7 @@ extension House {
             json["signature"] = .string(row["receipt_signature"])
             let outcomes = try Row.fetchAll(
                 db, sql: "SELECT received, body FROM outcome WHERE request = ? ORDER BY revision", arguments: [text])
-            json["outcomes"] = .array(try outcomes.map { try House.outcomeJSON($0, keys) })
+            json["outcomes"] = .array(try outcomes.map { try House.outcomeJSON($0, keys, db) })
             return .object(json)
         }
         guard let found else {
@@ -119,7 +125,7 @@ extension House {
     }
 
     /// Opened for the clerk who asks, and kept sealed in the journal.
-    private static func outcomeJSON(_ row: Row, _ keys: [OpeningKey]) throws -> JSON {
+    private static func outcomeJSON(_ row: Row, _ keys: [OpeningKey], _ db: Database) throws -> JSON {
         let body: Data = row["body"]
         let envelope = try Envelope(parsing: [UInt8](body))
         var json = envelope.data
@@ -128,6 +134,12 @@ extension House {
         if let sealed = envelope.data["sealed"]?.string {
             json["sealed"] = nil
             json["fields"] = .object(try SealedContent.open(sealed, in: envelope, with: keys))
+        }
+        if json["attachments"] != nil, let subject = envelope.subject {
+            json["attachments"] = .array(
+                try JournalStore.incoming(db, cause: envelope.id, subject: subject).map {
+                    ["attachment": .string($0.id.text), "pieces": JSON($0.pieces), "received": JSON($0.seen)]
+                })
         }
         return .object(json)
     }

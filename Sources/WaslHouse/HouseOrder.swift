@@ -11,6 +11,8 @@ package struct HouseOrder {
     let service: Service
     let fields: JSONObject
     let millimes: Int64?
+    /// The papers that go with it, in the order of the form.
+    let papers: [DocumentClaim]
 
     /// - Throws: ``Problem``
     package init(_ json: JSON, house: ParticipantID, catalogue: Catalogue, registry: Registry) throws {
@@ -44,6 +46,30 @@ package struct HouseOrder {
         self.service = service
         self.fields = fields
         millimes = service.amountField.flatMap { fields[$0]?.integer }
+        papers = try service.attachments.map { try HouseOrder.papers($0, fields) } ?? []
+    }
+
+    /// What the form says of its papers, by the service's rule.
+    private static func papers(_ rule: Service.AttachmentRule, _ fields: JSONObject) throws -> [DocumentClaim] {
+        let entries = fields[rule.field]?.array ?? []
+        guard entries.count <= rule.countMax else {
+            throw Problem.invalid([error("/fields/\(rule.field)", "At most \(rule.countMax) papers, found \(entries.count)")])
+        }
+        return try entries.enumerated().map { index, entry in
+            guard let claim = DocumentClaim(entry) else {
+                throw Problem.invalid([
+                    error("/fields/\(rule.field)/\(index)", "Expected `type`, `size` and `digest` (SHA-256 in hexadecimal)")
+                ])
+            }
+            guard rule.types.contains(claim.type), claim.size <= rule.bytesMax else {
+                throw Problem.invalid([
+                    error(
+                        "/fields/\(rule.field)/\(index)",
+                        "Expected \(rule.types.joined(separator: ", ")) of at most \(rule.bytesMax >> 20) MB")
+                ])
+            }
+            return claim
+        }
     }
 
     /// Gives the order its identifiers and seals it.
@@ -61,7 +87,7 @@ package struct HouseOrder {
             to: try registry.sealingKey(of: service.agency, at: now), entropy: environment.entropy)
         return PreparedOrder(
             id: id, messageID: messageID, time: now, service: service.id, contract: service.version, agency: service.agency,
-            expiry: expiry, millimes: millimes, sealed: sealed, idempotencyKey: idempotencyKey, body: body)
+            expiry: expiry, millimes: millimes, sealed: sealed, idempotencyKey: idempotencyKey, body: body, papers: papers)
     }
 
     private static func error(_ pointer: String, _ message: String) -> JSON {
@@ -96,6 +122,25 @@ extension Problem {
             ar: "هذه الخدمة غير مفوضة لهذه الدار", fr: "Ce service n'est pas délégué à cette maison",
             en: "This service is not delegated to this house"),
         detail: "The registry holds no delegation of this service to this house; ask the directorate.")
+
+    /// The clerk's screen sends the paper and then the same order again.
+    static func paperMissing(_ service: Service, _ index: Int) -> Problem {
+        Problem(
+            .unprocessableContent, "paper-missing",
+            LocalizedText(
+                ar: "وثيقة مرفقة لم تُرسل بعد", fr: "Une pièce jointe n'a pas encore été déposée",
+                en: "An attached paper has not been laid down yet"),
+            detail: "Send each paper with `PUT /v1/attachments/{digest}` first, then the order with the same type, size and digest.",
+            errors: [
+                error(
+                    "/fields/\(service.attachments?.field ?? "attachments")/\(index)",
+                    "No paper of this digest, type and size is laid down here")
+            ])
+    }
+
+    private static func error(_ pointer: String, _ message: String) -> JSON {
+        ["pointer": .string(pointer), "detail": .string(message)]
+    }
 
     static func keyReused(_ request: RequestID) -> Problem {
         Problem(

@@ -19,6 +19,8 @@ package struct PreparedOrder: Sendable {
     let idempotencyKey: String
     /// The request's exact bytes, to tell a repetition from another order under the same key.
     let body: [UInt8]
+    /// Papers that must have been laid down before.
+    var papers: [DocumentClaim] = []
 }
 
 /// What a citizen is handed: the receipt's exact text and the house's signature over it.
@@ -33,6 +35,8 @@ package struct Receipt: Sendable {
 enum AcceptanceError: Error {
     /// The key was used for another order.
     case keyReused(RequestID)
+    /// That paper of the order is not laid down here.
+    case paperMissing(index: Int)
 }
 
 /// The house's steps: each runs inside ONE transaction and does no I/O besides.
@@ -59,15 +63,32 @@ package struct HouseSteps: Sendable {
         }
         var data: JSONObject = ["sealed": .string(order.sealed)]
         if let millimes = order.millimes { data["millimes"] = .integer(millimes) }
+        let notices = try notices(of: order.papers, in: transaction)
+        if !notices.isEmpty { data["attachments"] = .array(notices.map(\.json)) }
         let (envelope, number) = try transaction.append(
             Draft(
                 type: .requestSubmitted, subject: order.id, recipient: order.agency, service: order.service,
                 contract: order.contract, expiry: order.expiry, id: order.messageID, time: order.time, data: data))
         guard let hash = transaction.headHash else { preconditionFailure("appended without a hash") }
         let receipt = try insert(envelope, digest: hash, number: number, in: transaction)
+        try transaction.bind(
+            notices,
+            to: DocumentErrand(
+                subject: order.id, recipient: order.agency, service: order.service, contract: order.contract, cause: envelope.id))
         try db.cachedStatement(sql: "INSERT INTO idempotency (key, digest, request) VALUES (?, ?, ?)")
             .execute(arguments: [order.idempotencyKey, digest, order.id.text])
         return receipt
+    }
+
+    private func notices(of papers: [DocumentClaim], in transaction: JournalTransaction) throws -> [AttachmentNotice] {
+        var notices: [AttachmentNotice] = []
+        for (index, claim) in papers.enumerated() {
+            guard let notice = try transaction.notice(of: claim), !notices.contains(where: { $0.id == notice.id }) else {
+                throw AcceptanceError.paperMissing(index: index)
+            }
+            notices.append(notice)
+        }
+        return notices
     }
 
     /// A request that an earlier, lost journal of this house had accepted.
@@ -143,14 +164,14 @@ package struct HouseSteps: Sendable {
             try Bool.fetchOne(
                 db.cachedStatement(sql: "SELECT 1 FROM outcome WHERE request = ? AND id = ?"),
                 arguments: [subject.text, envelope.id]) ?? false
-        return isKnown ? ["id": .string(envelope.id), "subject": .string(subject.text)] : nil
+        return try isKnown && JournalStore.isWhole(db, cause: envelope.id, subject: subject) ? ["id": .string(envelope.id), "subject": .string(subject.text)] : nil
     }
 
     /// - Returns: the entry for `outcome.delivered`, where the message was an outcome.
     private func record(
         _ envelope: Envelope, _ delivery: Delivery, in transaction: JournalTransaction
     ) throws -> JSON? {
-        guard envelope.type == .requestTaken || envelope.type == .outcome else { return nil }
+        guard [.requestTaken, .outcome, .attachmentChunk].contains(envelope.type) else { return nil }
         guard let subject = envelope.subject,
             let row = try Row.fetchOne(
                 transaction.db.cachedStatement(
@@ -164,10 +185,13 @@ package struct HouseSteps: Sendable {
             try transaction.quarantine(delivery, reason: "source, service: not those of the request")
             return nil
         }
-        let (state, revision): (String, Int64) = (row[2], row[3])
         if envelope.type == .requestTaken {
-            if state == "accepted" { try move(subject, to: "taken", revision: 0, row, transaction) }
+            if row[2] as String == "accepted" { try move(subject, to: "taken", revision: 0, row, transaction) }
             return nil
+        }
+        if envelope.type == .attachmentChunk {
+            guard let cause = try transaction.receive(try AttachmentPiece(envelope), of: envelope) else { return nil }
+            return try arrive(cause, of: subject, row, transaction)
         }
         guard let status = envelope.data["status"]?.string.flatMap(OutcomeStatus.init(rawValue:)),
             let newRevision = envelope.data["revision"]?.integer, newRevision >= 1
@@ -180,12 +204,26 @@ package struct HouseSteps: Sendable {
         ).execute(arguments: [
             subject.text, newRevision, envelope.id, transaction.now.milliseconds, status.rawValue, Data(delivery.body),
         ])
+        try transaction.expect(try AttachmentNotice.all(in: envelope.data), of: envelope)
+        return try arrive(envelope.id, of: subject, row, transaction)
+    }
+
+    /// An outcome counts once its documents are here too: only then can the clerk hand them over.
+    ///
+    /// - Returns: the entry for `outcome.delivered`.
+    private func arrive(_ outcome: String, of subject: RequestID, _ row: Row, _ transaction: JournalTransaction) throws -> JSON? {
+        let db = transaction.db
+        guard try JournalStore.isWhole(db, cause: outcome, subject: subject),
+            let recorded = try Row.fetchOne(
+                db.cachedStatement(sql: "SELECT status, revision FROM outcome WHERE request = ? AND id = ?"),
+                arguments: [subject.text, outcome]), let status = OutcomeStatus(rawValue: recorded[0])
+        else { return nil }
         // A terminal state never changes; that a second, different one came is for the ledger to say.
-        let isTerminal = OutcomeStatus(rawValue: state)?.isTerminal ?? false
-        if !isTerminal, status.isTerminal || newRevision > revision {
-            try move(subject, to: status.rawValue, revision: newRevision, row, transaction)
+        let isTerminal = OutcomeStatus(rawValue: row[2])?.isTerminal ?? false
+        if !isTerminal, status.isTerminal || recorded[1] as Int64 > row[3] as Int64 {
+            try move(subject, to: status.rawValue, revision: recorded[1], row, transaction)
         }
-        return ["id": .string(envelope.id), "subject": .string(subject.text)]
+        return ["id": .string(outcome), "subject": .string(subject.text)]
     }
 
     private func move(

@@ -84,5 +84,6 @@ enum JournalSchema {
             // How many deliveries came a second time: the measure of what the inbox holds back.
             try db.execute(sql: "ALTER TABLE journal ADD COLUMN redelivered INTEGER NOT NULL DEFAULT 0")
         }
+        registerDocuments(in: &migrator)
     }
 }

@@ -16,6 +16,7 @@ public enum FindingClass: String, Sendable, CaseIterable {
     case refusedMessage = "refused-message"
     case unroutable
     case deadLettered = "dead-lettered"
+    case attachmentIncomplete = "attachment-incomplete"
 
     /// How soon a person should look.
     public enum Severity: String, Sendable { case notice, warning, critical }
@@ -23,7 +24,7 @@ public enum FindingClass: String, Sendable, CaseIterable {
     var severity: Severity {
         switch self {
         case .fork, .contradictingOutcomes: .critical
-        case .parked, .orphanOutcome, .refusedMessage, .unroutable, .deadLettered, .overdue: .warning
+        case .attachmentIncomplete, .parked, .orphanOutcome, .refusedMessage, .unroutable, .deadLettered, .overdue: .warning
         case .gap, .silentParticipant, .notTaken, .undeliveredOutcome, .inDoubt: .notice
         }
     }
@@ -42,6 +43,8 @@ public enum FindingClass: String, Sendable, CaseIterable {
         case .parked: LocalizedText(ar: "في انتظار قرار شخصين", fr: "En attente de deux personnes", en: "Parked for two people")
         case .refusedMessage: LocalizedText(ar: "رسالة مرفوضة", fr: "Message refusé", en: "Refused message")
         case .unroutable: LocalizedText(ar: "رسالة دون وجهة", fr: "Message sans destination", en: "Unroutable message")
+        case .attachmentIncomplete:
+            LocalizedText(ar: "وثيقة لم تصل كاملة", fr: "Pièce jointe incomplète", en: "Incomplete document")
         case .deadLettered: LocalizedText(ar: "رسالة مهملة", fr: "Message écarté par le courtier", en: "Dead-lettered message")
         }
     }

@@ -8,9 +8,14 @@ extension LedgerSteps {
     func project(_ message: Verified, _ findings: Findings, _ transaction: JournalTransaction) throws {
         let envelope = message.envelope
         switch envelope.type {
-        case .requestSubmitted: try submitted(envelope, findings, transaction)
+        case .requestSubmitted:
+            try submitted(envelope, findings, transaction)
+            try named(envelope, findings, transaction)
+        case .attachmentChunk: try piece(envelope, findings, transaction)
         case .requestTaken, .attemptIntended: try taken(envelope, findings, transaction)
-        case .outcome: try outcome(envelope, findings, transaction)
+        case .outcome:
+            try outcome(envelope, findings, transaction)
+            try named(envelope, findings, transaction)
         case .outcomeDelivered: try delivered(envelope, findings, transaction)
         case .messageRefused:
             try findings.open(
@@ -116,10 +121,15 @@ extension LedgerSteps {
             return
         }
         try findings.clear([.notTaken, .unroutable, .deadLettered], about: subject, cause: "the agency took it")
-        if status == .inDoubt { try findings.open(.inDoubt, key: subject.text, participant: agency, subject: subject) }
+        // An answer that no rule covers is named by its digest, by which the agency finds it in its worker's journal.
+        let evidence: JSONObject = envelope.data["answer"].map { ["answer": $0] } ?? [:]
+        if status == .inDoubt {
+            try findings.open(.inDoubt, key: subject.text, participant: agency, subject: subject, evidence: evidence)
+        }
+        if status == .progress { try findings.clear([.inDoubt], about: subject, cause: "the agency is at work on it") }
         if status == .parked {
             try findings.clear([.inDoubt], about: subject, cause: "parked for two people")
-            try findings.open(.parked, key: subject.text, participant: agency, subject: subject)
+            try findings.open(.parked, key: subject.text, participant: agency, subject: subject, evidence: evidence)
         }
     }
 

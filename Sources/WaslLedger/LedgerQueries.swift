@@ -21,6 +21,8 @@ package struct Overview: Sendable {
     let delivered: Int64
     let openFindings: [String: Int64]
     let brokenLanes: Int64
+    let attachments: Int64
+    let wholeAttachments: Int64
     let participants: [ParticipantRow]
 
     package static func fetch(_ db: Database, at now: Timestamp) throws -> Overview {
@@ -30,6 +32,7 @@ package struct Overview: Sendable {
                 SELECT COUNT(submitted), coalesce(SUM(is_terminal), 0),
                     coalesce(SUM(is_terminal = 1 AND delivered IS NOT NULL), 0) FROM request
                 """)
+        let attachments = try Row.fetchOne(db, sql: "SELECT COUNT(*), COUNT(whole) FROM attachment")
         let statuses = try Row.fetchAll(
             db, sql: "SELECT coalesce(status, CASE WHEN taken IS NULL THEN 'sent' ELSE 'taken' END), COUNT(*) FROM request GROUP BY 1")
         let findings = try Row.fetchAll(
@@ -51,6 +54,7 @@ package struct Overview: Sendable {
             terminal: totals?[1] ?? 0, delivered: totals?[2] ?? 0,
             openFindings: Dictionary(uniqueKeysWithValues: findings.map { ($0[0] as String, $0[1] as Int64) }),
             brokenLanes: try Int64.fetchOne(db, sql: "SELECT COUNT(*) FROM lane WHERE gap_since IS NOT NULL") ?? 0,
+            attachments: attachments?[0] ?? 0, wholeAttachments: attachments?[1] ?? 0,
             participants: participants.map {
                 ParticipantRow(
                     id: $0[0], seen: ($0[1] as Int64?).map { Timestamp(milliseconds: $0) }, backlog: $0[2],
@@ -62,6 +66,7 @@ package struct Overview: Sendable {
         [
             "at": .string(at.description), "entries": .integer(entries), "submitted": .integer(submitted),
             "terminal": .integer(terminal), "delivered": .integer(delivered), "brokenLanes": .integer(brokenLanes),
+            "attachments": ["named": .integer(attachments), "whole": .integer(wholeAttachments)],
             "byStatus": .object(JSONObject(byStatus.sorted { $0.key < $1.key }.map { ($0.key, .integer($0.value)) })),
             "openFindings": .object(JSONObject(openFindings.sorted { $0.key < $1.key }.map { ($0.key, .integer($0.value)) })),
             "participants": .array(
@@ -150,6 +155,8 @@ package enum LedgerQueries {
             sql: """
                 SELECT 'request ' || subject || ' is ' || coalesce(status, 'sent') || CASE WHEN is_terminal THEN ', not delivered' ELSE '' END
                     FROM request WHERE is_terminal = 0 AND coalesce(status, '') <> 'parked' OR delivered IS NULL
+                UNION ALL SELECT 'document ' || id || ' of ' || source || ' has ' || seen || ' of ' || pieces || ' pieces'
+                    FROM attachment WHERE whole IS NULL
                 UNION ALL SELECT 'lane ' || source || ' has a gap after ' || through FROM lane WHERE gap_since IS NOT NULL AND asks < 8
                 LIMIT 5
                 """)
@@ -162,8 +169,8 @@ package enum LedgerQueries {
             db,
             sql: """
                 SELECT e.*, v.body FROM entry e LEFT JOIN evidence v ON v.number = e.number
-                WHERE subject = ? ORDER BY e.time, e.number
-                """, arguments: [subject])
+                WHERE subject = ? AND type <> ? ORDER BY e.time, e.number
+                """, arguments: [subject, MessageType.attachmentChunk.rawValue])
         let findings = try Row.fetchAll(
             db, sql: "SELECT * FROM finding WHERE subject = ? ORDER BY number", arguments: [subject])
         guard request != nil || !entries.isEmpty || !findings.isEmpty else { return nil }
@@ -176,6 +183,15 @@ package enum LedgerQueries {
             }
             story["millimes"] = (request["millimes"] as Int64?).map(JSON.integer) ?? .null
         }
+        let attachments = try Row.fetchAll(
+            db, sql: "SELECT source, id, pieces, seen, whole FROM attachment WHERE subject = ? ORDER BY source, id", arguments: [subject])
+        story["attachments"] = .array(
+            attachments.map {
+                [
+                    "source": .string($0["source"]), "attachment": .string($0["id"]), "pieces": .integer($0["pieces"]),
+                    "seen": .integer($0["seen"]), "whole": JSON(($0["whole"] as Int64?).map { Timestamp(milliseconds: $0).description }),
+                ]
+            })
         story["entries"] = .array(entries.map(entryJSON))
         story["findings"] = .array(findings.map(findingJSON))
         return .object(story)

@@ -100,5 +100,32 @@ package enum LedgerSchema {
                         WHERE (is_terminal = 1 OR status = 'parked') AND delivered IS NULL;
                     """)
         }
+        migrator.registerMigration("ledger-3") { db in
+            try db.execute(
+                sql: """
+                    -- Documents, counted by their pieces: what a request or an outcome names must come as surely as itself.
+                    CREATE TABLE attachment (
+                        source TEXT NOT NULL,
+                        id TEXT NOT NULL,
+                        subject TEXT NOT NULL,
+                        cause TEXT,
+                        pieces INTEGER NOT NULL,
+                        seen INTEGER NOT NULL DEFAULT 0,
+                        moved INTEGER NOT NULL,
+                        whole INTEGER,
+                        asked INTEGER NOT NULL DEFAULT 0,
+                        asks INTEGER NOT NULL DEFAULT 0,
+                        PRIMARY KEY (source, id)
+                    ) STRICT, WITHOUT ROWID;
+                    CREATE INDEX attachment_open ON attachment (moved) WHERE whole IS NULL;
+                    CREATE INDEX attachment_subject ON attachment (subject);
+                    CREATE TABLE attachment_piece (
+                        source TEXT NOT NULL,
+                        id TEXT NOT NULL,
+                        piece INTEGER NOT NULL,
+                        PRIMARY KEY (source, id, piece)
+                    ) STRICT, WITHOUT ROWID;
+                    """)
+        }
     }
 }

@@ -10,6 +10,8 @@ public struct LedgerTimes: Sendable {
     public var undelivered: Duration = .seconds(30)
     public var orphan: Duration = .seconds(10)
     public var silent: Duration = .seconds(60)
+    /// How long no piece of a document may come before it is missed.
+    public var attachment: Duration = .seconds(120)
     /// The first pause between two asks for the same thing; it doubles up to an hour.
     public var askPause: Duration = .seconds(15)
 
@@ -22,6 +24,7 @@ extension LedgerSteps {
         let findings = Findings(transaction: transaction)
         try sweepGaps(findings, transaction)
         try sweepRequests(findings, transaction)
+        try sweepAttachments(findings, transaction)
         try sweepSilence(registry, startedAt, findings, transaction)
     }
 
@@ -73,7 +76,7 @@ extension LedgerSteps {
         return ranges
     }
 
-    private func mayAsk(asked: Int64, asks: Int, _ transaction: JournalTransaction) -> Bool {
+    func mayAsk(asked: Int64, asks: Int, _ transaction: JournalTransaction) -> Bool {
         let pause = min(times.askPause.milliseconds << Int64(min(asks, 12)), 3_600_000)
         return asks == 0 || transaction.now.milliseconds - asked >= pause
     }
@@ -83,22 +86,24 @@ extension LedgerSteps {
         func before(_ age: Duration) -> Int64 { now.advanced(by: .zero - age).milliseconds }
         // Oldest citizen first, and paced: so many a sweep.
         try each(
-            .notTaken, "taken IS NULL AND is_terminal = 0 AND first_seen < ? AND submitted IS NOT NULL", "first_seen",
+            .notTaken,
+            "taken IS NULL AND is_terminal = 0 AND first_seen < ?1 AND submitted IS NOT NULL AND \(LedgerSteps.isWhole)", "first_seen",
             before(times.notTaken), transaction
         ) { subject, row in
             try findings.open(.notTaken, key: subject.text, participant: ParticipantID(row["agency"] ?? ""), subject: subject)
         } ask: { subject, row in
             try ask(ParticipantID(row["house"] ?? ""), about: subject, transaction)
         }
-        try each(.overdue, "is_terminal = 0 AND due < ?", "due", now.milliseconds, transaction) { subject, row in
+        try each(.overdue, "is_terminal = 0 AND due < ?1", "due", now.milliseconds, transaction) { subject, row in
             try findings.open(.overdue, key: subject.text, participant: ParticipantID(row["agency"] ?? ""), subject: subject)
         }
-        try each(.orphanOutcome, "submitted IS NULL AND first_seen < ?", "first_seen", before(times.orphan), transaction) {
+        try each(.orphanOutcome, "submitted IS NULL AND first_seen < ?1", "first_seen", before(times.orphan), transaction) {
             subject, _ in
             try findings.open(.orphanOutcome, key: subject.text, subject: subject)
         }
         try each(
-            .undeliveredOutcome, "(is_terminal = 1 OR status = 'parked') AND delivered IS NULL AND status_at < ?", "status_at",
+            .undeliveredOutcome,
+            "(is_terminal = 1 OR status = 'parked') AND delivered IS NULL AND status_at < ?1 AND \(LedgerSteps.isWhole)", "status_at",
             before(times.undelivered), transaction
         ) { subject, row in
             try findings.open(
@@ -107,6 +112,10 @@ extension LedgerSteps {
             try ask(ParticipantID(row["agency"] ?? ""), about: subject, transaction)
         }
     }
+
+    /// A request is taken, and an outcome delivered, with all its documents: while these are on their way, nobody is late with it.
+    private static let isWhole =
+        "NOT EXISTS (SELECT 1 FROM attachment a WHERE a.subject = request.subject AND (a.whole IS NULL OR a.whole >= ?1))"
 
     /// Two looks at the same condition, so that what is already open or not yet due again never hides what is new.
     private func each(
@@ -129,7 +138,7 @@ extension LedgerSteps {
                     SELECT * FROM request WHERE \(condition)
                         AND (asks = 0 OR asked + min(?2 << min(asks, 12), 3600000) <= ?3)
                     ORDER BY \(order) LIMIT 500
-                    """.replacing("< ?", with: "< ?1")),
+                    """),
             arguments: [time, times.askPause.milliseconds, transaction.now.milliseconds])
         for row in due { if let subject = RequestID(row["subject"]) { try ask(subject, row) } }
     }

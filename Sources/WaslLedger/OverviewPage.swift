@@ -28,6 +28,7 @@ struct OverviewPage {
             (say("مطالب مرسلة", "Demandes envoyées", "Requests sent"), overview.submitted),
             (say("مطالب لها مآل نهائي", "Demandes conclues", "Requests concluded"), overview.terminal),
             (say("مآلات وصلت إلى الدور", "Suites remises aux maisons", "Outcomes with the houses"), overview.delivered),
+            (say("وثائق وصلت كاملة", "Pièces arrivées entières", "Documents arrived whole"), overview.wholeAttachments),
             (say("إخلالات مفتوحة", "Écarts ouverts", "Open findings"), open),
         ]
         return "<dl class=\"figures\">"

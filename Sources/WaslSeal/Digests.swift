@@ -20,3 +20,17 @@ public func randomBytes(_ count: Int) -> [UInt8] {
 
 /// Where chance comes from: so many bytes. Handed in so that a simulation can hold it.
 public typealias Entropy = @Sendable (_ count: Int) -> [UInt8]
+
+/// SHA-256 of bytes that come one part after the other.
+public struct RunningDigest: Sendable {
+    private var hash = SHA256()
+
+    public init() {}
+
+    public mutating func update(_ bytes: some Collection<UInt8>) {
+        let isContiguous: Void? = bytes.withContiguousStorageIfAvailable { hash.update(bufferPointer: UnsafeRawBufferPointer($0)) }
+        if isContiguous == nil { hash.update(data: Array(bytes)) }
+    }
+
+    public func finish() -> [UInt8] { Array(hash.finalize()) }
+}

@@ -1,5 +1,6 @@
 import WaslAgency
 import WaslModel
+import WaslSeal
 
 /// An agency as the world's oracle: what it did is what happened. Shares no rule with the worker that calls it.
 final class Institution {
@@ -16,6 +17,8 @@ final class Institution {
     private let retention: Int64
     private let settle: Int64
     private(set) var effects: [String: [Effect]] = [:]
+    /// Digests of the papers that it holds, by reference.
+    private(set) var papers: [String: Set<String>] = [:]
     private var darkUntil: Int64 = 0
     private var counter = 0
 
@@ -57,6 +60,17 @@ final class Institution {
         }
         if phase == "lookup" { return later(latency, lookUp(reference)) }
         perform(body, reference, latency, later)
+    }
+
+    /// Takes a paper. Bringing it again changes nothing.
+    func upload(_ body: JSON, _ content: [UInt8], answer: @escaping (Transport) -> Void) {
+        let reference = body["reference"]?.string ?? ""
+        let latency = world.random.number(15...400)
+        func later(_ transport: Transport) { world.agenda.after(latency) { answer(transport) } }
+        if world.agenda.now < darkUntil { return later(.unknown("timed out")) }
+        if world.strikes(.lostConnection, 0.015, about: reference) { return later(.unknown("connection lost")) }
+        papers[reference, default: []].insert(hexText(sha256(content)))
+        later(.translated(["result": "uploaded"]))
     }
 
     private func lookUp(_ reference: String) -> Transport {
@@ -125,5 +139,5 @@ final class Institution {
 
 extension Transport {
     /// An answer whose translation is this.
-    static func translated(_ json: JSON) -> Transport { .answered(status: 200, headers: [:], body: json) }
+    static func translated(_ json: JSON) -> Transport { .answered(status: 200, headers: [:], body: json, raw: []) }
 }

@@ -129,7 +129,7 @@ final class WorldWorker: WorldProcess {
             // The translation itself is tested with the catalogue: here the order is the call.
             var call: JSONObject = ["method": "POST", "path": "/"]
             var body = input.object ?? [:]
-            body["phase"] = run.isLookup ? "lookup" : "call"
+            body["phase"] = run.isLookup ? "lookup" : input["attachment"] == nil ? "call" : "upload"
             call["body"] = .object(body)
             proceed(run.translated(.success(.object(call)), at: clock.now), run, number)
         case .intend(let job, let phase, let announces):
@@ -157,6 +157,17 @@ final class WorldWorker: WorldProcess {
             institution.call(call.body ?? [:]) { [self] transport in
                 guard life == self.life else { return }
                 later(0) { [self] in proceed(run.performed(believed(transport), at: clock.now), run, number) }
+            }
+        case .upload(let call, let paper):
+            do {
+                guard let content = try read({ try paper.content(in: $0, to: id, with: keys.opening) }) else { return }
+                let life = life
+                institution.upload(call.body ?? [:], content) { [self] transport in
+                    guard life == self.life else { return }
+                    later(0) { [self] in proceed(run.performed(transport, at: clock.now), run, number) }
+                }
+            } catch {
+                proceed(run.unreadable(error, at: clock.now), run, number)
             }
         case .translateAnswer(_, let input):
             proceed(run.answered(.success(input["body"] ?? .null), at: clock.now), run, number)

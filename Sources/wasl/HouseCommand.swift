@@ -35,7 +35,7 @@ struct HouseCommand: AsyncParsableCommand {
                 }
             ) {
                 house.start()
-                await house.beat()
+                await house.run()
                 await house.close()
             }
         }

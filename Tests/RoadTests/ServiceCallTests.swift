@@ -6,6 +6,7 @@ import Testing
 import WaslBroker
 import WaslCatalogue
 import WaslModel
+import WaslSeal
 import WaslSimulation
 import WaslWeb
 
@@ -47,25 +48,43 @@ private final class Counter: Sendable {
 
     var effectCount: Int { (try? EffectsLog.read(path: logPath).count { $0.receipt != nil }) ?? 0 }
 
-    func translate(_ service: Service, _ fields: JSONObject, reference: String, isLookup: Bool = false) async throws -> JSON {
-        try await translator.run(
-            service.programName(isLookup ? .lookup : .call),
-            [
-                "reference": .string(reference), "service": .string(service.id.text), "house": "hydra",
-                "time": "2026-11-23T09:00:00.000Z", "fields": .object(fields),
-            ])
+    func translate(
+        _ service: Service, _ fields: JSONObject, reference: String, _ program: Service.Program = .call, paper: JSON? = nil
+    ) async throws -> JSON {
+        var input: JSONObject = [
+            "reference": .string(reference), "service": .string(service.id.text), "house": "hydra",
+            "time": "2026-11-23T09:00:00.000Z", "fields": .object(fields),
+        ]
+        input["attachment"] = paper
+        return try await translator.run(service.programName(program), .object(input))
     }
 
-    func perform(_ service: Service, _ call: JSON, isLookup: Bool = false) async throws -> Verdict {
-        switch await client.perform(try AgencyCall(call), isRepeatable: service.effect != .neither) {
+    func perform(
+        _ service: Service, _ call: JSON, _ phase: Phase = .call, content: (type: String, bytes: [UInt8])? = nil
+    ) async throws -> Verdict {
+        switch await client.perform(try AgencyCall(call), isRepeatable: service.effect != .neither, content: content) {
         case .notSent(let reason), .unknown(let reason): return .doubt(reason)
-        case .answered(let status, let headers, let body):
+        case .answered(let status, let headers, var body, _):
+            let document = service.document.flatMap { FoundDocument.take($0, from: &body) }
             let value = try await translator.run(
                 service.programName(.answer),
-                [
-                    "phase": isLookup ? "lookup" : "call", "status": JSON(status), "headers": .object(headers), "body": body,
-                ])
-            return Verdict(value, of: service, isLookup: isLookup, status: status)
+                ["phase": .string(phase.rawValue), "status": JSON(status), "headers": .object(headers), "body": body])
+            return Verdict(value, of: service, in: phase, status: status).held(against: document, service)
+        }
+    }
+
+    /// Brings the papers of an order, as a worker does before its call.
+    func bring(_ papers: [[UInt8]], _ service: Service, _ fields: JSONObject, reference: String) async throws {
+        for (entry, bytes) in zip(service.attachments.flatMap { fields[$0.field]?.array } ?? [], papers) {
+            let call = try await translate(service, fields, reference: reference, .upload, paper: entry)
+            let verdict = try await perform(service, call, .upload, content: (entry["type"]?.string ?? "", bytes))
+            #expect(verdict == .uploaded, "\(service.id)")
+            #expect(try await perform(service, call, .upload, content: (entry["type"]?.string ?? "", bytes)) == .uploaded)
+            let wrong = try await perform(service, call, .upload, content: (entry["type"]?.string ?? "", bytes + [0]))
+            guard case .refused = wrong else {
+                Issue.record("\(service.id): a paper that is not the one named is taken: \(wrong.summary)")
+                continue
+            }
         }
     }
 }
@@ -87,6 +106,12 @@ private final class Counter: Sendable {
     /// An order that the simulator takes: what it concerns must be there before.
     private static func order(_ service: Service, _ catalogue: Catalogue, _ counter: Counter) async throws -> JSONObject {
         var fields = try example(service)
+        if let rule = service.attachments {
+            let entry: JSON = [
+                "name": "ordonnance", "type": "application/pdf", "size": JSON(paper.count), "digest": .string(hexText(sha256(paper))),
+            ]
+            fields[rule.field] = [entry]
+        }
         guard service.agency.text == "poste" else { return fields }
         func number(_ name: String, _ fields: JSONObject, _ member: String) async throws -> JSON {
             let before = try #require(catalogue.service(ServiceID("poste.payment.\(name)")!))
@@ -108,6 +133,7 @@ private final class Counter: Sendable {
     }
 
     private struct Failed: Error {}
+    private static let paper = TestWorld.paper(bytes: 5_000)
 
     /// Every place of a call where one thing can be wrong: a member of the body under another name, a word of the path, a header.
     private static func broken(_ call: JSON) -> [(place: String, call: JSON)] {
@@ -154,6 +180,14 @@ private final class Counter: Sendable {
             let fields = try await Self.order(service, catalogue, counter)
             let reference = Self.reference()
             let call = try await counter.translate(service, fields, reference: reference)
+            if service.attachments != nil {
+                // Nothing is filed before its papers are there.
+                guard case .definiteNo = try await counter.perform(service, call) else {
+                    Issue.record("\(service.id): taken without its papers")
+                    continue
+                }
+                try await counter.bring([Self.paper], service, fields, reference: reference)
+            }
             let before = counter.effectCount
             let verdict = try await counter.perform(service, call)
             guard case .completed = verdict else {
@@ -169,13 +203,13 @@ private final class Counter: Sendable {
                 }
                 #expect(counter.effectCount == before + 1, "\(service.id): the repetition did it twice")
             case .queryable:
-                let lookup = try await counter.translate(service, fields, reference: reference, isLookup: true)
-                guard case .completed = try await counter.perform(service, lookup, isLookup: true) else {
+                let lookup = try await counter.translate(service, fields, reference: reference, .lookup)
+                guard case .completed = try await counter.perform(service, lookup, .lookup) else {
                     Issue.record("\(service.id): the lookup does not find it")
                     continue
                 }
-                let other = try await counter.translate(service, fields, reference: Self.reference(), isLookup: true)
-                #expect(try await counter.perform(service, other, isLookup: true) == .absent, "\(service.id)")
+                let other = try await counter.translate(service, fields, reference: Self.reference(), .lookup)
+                #expect(try await counter.perform(service, other, .lookup) == .absent, "\(service.id)")
             case .read, .neither: break
             }
         }

@@ -22,7 +22,7 @@ public final class TestWorld: Sendable {
     public init() throws {
         folder = try TestWorld.makeFolder()
         let houses = ["hydra", "kerker"]
-        let agencies = ["steg", "sonede", "tt"]
+        let agencies = ["steg", "sonede", "tt", "cnss", "cnam", "eid"]
         var keys: [String: KeyFile] = [:]
         for id in houses + agencies + ["ledger"] { keys[id] = KeyFile() }
         self.keys = keys
@@ -83,10 +83,21 @@ public final class TestWorld: Sendable {
             contentType: Envelope.contentType, signature: signature, body: body)
     }
 
+    /// A paper as a scanner makes it: so many bytes that begin as a PDF does.
+    public static func paper(bytes count: Int, seed: UInt8 = 7) -> [UInt8] {
+        var state = UInt64(seed) | 1
+        return Array("%PDF-1.4\n".utf8)
+            + (9..<max(10, count)).map { _ in
+                state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+                return UInt8(truncatingIfNeeded: state >> 33)
+            }
+    }
+
     /// A request from a house to an agency, sealed.
     public func request(
         _ service: String, fields: JSONObject, house: String = "hydra", lane: LanePosition? = nil,
-        subject: RequestID = TestWorld.uuid(), id: String = TestWorld.uuid().text, time: Timestamp = TestClock.shared.now
+        subject: RequestID = TestWorld.uuid(), id: String = TestWorld.uuid().text, time: Timestamp = TestClock.shared.now,
+        papers: [AttachmentNotice] = []
     ) throws -> Envelope {
         let service = ServiceID(service)!
         let source = Source(role: .house, participant: ParticipantID(house)!)
@@ -98,7 +109,24 @@ public final class TestWorld: Sendable {
         return Envelope(
             id: id, type: .requestSubmitted, source: source, time: time, subject: subject,
             lane: lane ?? LanePosition(epoch: EpochID(UUIDv7(at: time)), sequence: 1, chain: nil), recipient: service.agency,
-            service: service, contract: 1, expiry: expiry, data: ["sealed": .string(sealed)])
+            service: service, contract: 1, expiry: expiry,
+            data: papers.isEmpty ? ["sealed": .string(sealed)] : ["sealed": .string(sealed), "attachments": .array(papers.map(\.json))])
+    }
+
+    /// One piece of a paper that goes with a request.
+    public func piece(
+        _ number: Int, of notice: AttachmentNotice, _ content: [UInt8], for request: Envelope, id: String = TestWorld.uuid().text
+    ) throws -> Envelope {
+        let sealed = try SealedContent(
+            id: id, subject: request.subject!, source: request.source, recipient: request.recipient!, service: request.service!,
+            expiry: nil, fields: ["content": .string(Base64URL.encode(content))]
+        ).sealed(to: keys[request.recipient!.text]!.opening[0].jwk)
+        var data = AttachmentPiece(id: notice.id, number: number, pieces: notice.pieces).data
+        data["sealed"] = .string(sealed)
+        return Envelope(
+            id: id, type: .attachmentChunk, source: request.source, time: request.time, subject: request.subject,
+            lane: LanePosition(epoch: EpochID(UUIDv7(at: request.time)), sequence: 1, chain: nil), recipient: request.recipient,
+            service: request.service, contract: 1, causationID: request.id, data: data)
     }
 
     public static func uuid() -> RequestID { RequestID(UUIDv7(at: TestClock.shared.now)) }

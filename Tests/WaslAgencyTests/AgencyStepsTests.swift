@@ -36,6 +36,59 @@ import WaslSimulation
         #expect(try quarantined.isEmpty)
     }
 
+    private func notice(_ pieces: Int) -> AttachmentNotice {
+        AttachmentNotice(id: AttachmentID(TestWorld.uuid().text)!, pieces: pieces, digest: String(repeating: "d", count: 43))
+    }
+
+    private func state(of subject: RequestID?) throws -> String? {
+        try store.read { try String.fetchOne($0, sql: "SELECT state FROM job WHERE subject = ?", arguments: [subject?.text]) }
+    }
+
+    @Test func aRequestWaitsForItsPapersInWhateverOrderTheyCome() throws {
+        let papers = [notice(2), notice(1)]
+        let request = try world.request("steg.bill.pay", fields: [:], papers: papers)
+        let pieces = [
+            try world.piece(2, of: papers[0], [2], for: request), try world.piece(1, of: papers[1], [3], for: request),
+            try world.piece(1, of: papers[0], [1], for: request),
+        ]
+        #expect(try take(pieces[0]).isEmpty)
+        let taken = try take(request)
+        #expect(taken.map(\.state) == [.gathering] && taken[0].due == request.expiry)
+        _ = try store.transaction { try steps.sayTaken(olderThan: .seconds(-10), in: $0) }
+        #expect(try store.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM outbox WHERE type LIKE '%taken%'") } == 0)
+        #expect(try take(pieces[1], pieces[1]).isEmpty)
+        #expect(try take(pieces[0]).isEmpty, "a piece twice is a piece once")
+        #expect(try state(of: request.subject) == "gathering")
+        #expect(try take(pieces[2]).map(\.state) == [.ready])
+        #expect(try state(of: request.subject) == "ready")
+        #expect(try take(pieces[2], request).isEmpty)
+        let said = try store.transaction { try steps.sayTaken(olderThan: .seconds(-10), in: $0) }.appended
+        #expect(said.count == 1, "taken is said when everything is here")
+    }
+
+    @Test func aPaperIsReadOnlyWhenItIsTheOneThatWasPromised() throws {
+        let paper = notice(2)
+        let request = try world.request("steg.bill.pay", fields: [:], papers: [paper])
+        let content = TestWorld.paper(bytes: Attachments.pieceBytes + 5)
+        _ = try take(request, try world.piece(1, of: paper, Array(content.prefix(Attachments.pieceBytes)), for: request))
+        func read(_ digest: [UInt8]) throws -> [UInt8] {
+            try store.read {
+                try JournalStore.document(
+                    $0, paper.id, from: request.source, to: ParticipantID("steg")!,
+                    claim: DocumentClaim(digest: digest, type: "application/pdf", size: Int64(content.count)),
+                    with: world.keys["steg"]!.opening)
+            }
+        }
+        func code(_ digest: [UInt8]) -> DocumentError.Code? {
+            do { _ = try read(digest) } catch { return (error as? DocumentError)?.code }
+            return nil
+        }
+        #expect(code(sha256(content)) == .incomplete)
+        _ = try take(try world.piece(2, of: paper, Array(content.suffix(5)), for: request))
+        #expect(try read(sha256(content)) == content)
+        #expect(code(sha256([])) == .damaged)
+    }
+
     @Test func aRequestReplayedAfterMonthsIsNotTakenAgain() throws {
         let old = try world.request("steg.bill.pay", fields: [:], time: TestWorld.start.advanced(by: .seconds(86_400)))
         #expect(try take(old).count == 1)

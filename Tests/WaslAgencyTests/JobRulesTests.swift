@@ -29,6 +29,8 @@ import WaslModel
         case .call: "call"
         case .lookUp: "look up"
         case .park: "park"
+        case .wait(_, _, let byLookup): byLookup ? "wait, look up" : "wait, call"
+        case .desk: "desk"
         }
     }
 

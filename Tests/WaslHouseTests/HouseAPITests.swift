@@ -1,4 +1,5 @@
 import Foundation
+import GRDB
 import Hummingbird
 import HummingbirdTesting
 import Logging
@@ -123,6 +124,51 @@ import WaslSimulation
             #expect(answer.json["errors"]?.array?.contains { $0["pointer"]?.string == pointer } == true, "\(answer.json.text)")
         }
         #expect(try await call(.get, "/v1/requests").json["requests"] == [])
+    }
+
+    private static let paper = TestWorld.paper(bytes: 200_000)
+    private static let paperPath = "/v1/attachments/" + hexText(sha256(paper))
+
+    @Test func aPaperIsLaidDownOnceHoweverOftenItIsSent() async throws {
+        for _ in 0..<2 {
+            let answer = try await call(.put, Self.paperPath, bytes: Self.paper, type: "application/pdf")
+            #expect(answer.status == 201)
+            #expect(answer.json["size"] == 200_000)
+        }
+        let (papers, pieces) = try await house.journal.read { db in
+            (
+                try Int.fetchOne(db, sql: "SELECT COUNT(*) FROM outgoing") ?? 0,
+                try Int.fetchOne(db, sql: "SELECT COUNT(*) FROM outgoing_piece") ?? 0
+            )
+        }
+        #expect(papers == 1 && pieces == 2)
+        let files = try FileManager.default.contentsOfDirectory(atPath: world.folder).filter { $0.hasPrefix("journal") }
+        for file in files {
+            let bytes = FileManager.default.contents(atPath: world.folder + "/" + file) ?? Data()
+            #expect(bytes.range(of: Data("%PDF-1.4".utf8)) == nil, "no paper in the clear in \(file)")
+        }
+    }
+
+    @Test(arguments: [
+        ("/v1/attachments/abc", "application/pdf", 0, 400, "digest"),
+        (paperPath.uppercased().replacing("/V1/ATTACHMENTS", with: "/v1/attachments"), "application/pdf", 0, 400, "digest"),
+        (paperPath, "text/html", 0, 415, "media-type"), (paperPath, "image/png", 0, 422, "not-that-type"),
+        (paperPath, "application/pdf", 1, 422, "digest-differs"), (paperPath, "application/pdf", 20 << 20, 413, "too-large"),
+    ])
+    func aPaperThatIsNotWhatItIsSaidToBeIsRefused(
+        _ path: String, _ type: String, _ extra: Int, _ status: Int, _ kind: String
+    ) async throws {
+        let answer = try await call(.put, path, bytes: Self.paper + [UInt8](repeating: 0, count: extra), type: type)
+        #expect(answer.status == status)
+        #expect(answer.json["type"]?.string == "urn:wasl:problem:\(kind)")
+        #expect(try await house.journal.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM outgoing") } == 0)
+    }
+
+    @Test func anUnknownDocumentIsNotFound() async throws {
+        let request = try await call(.post, "/v1/requests", body: Self.order).json["id"]?.string ?? ""
+        for path in ["/v1/requests/\(request)/documents/\(TestWorld.uuid())", "/v1/requests/x/documents/y"] {
+            #expect(try await call(.get, path).status == 404)
+        }
     }
 
     @Test func invalidUTF8AndHugeBodiesAreRefused() async throws {

@@ -53,6 +53,19 @@ private final class LedgerBench {
         next(.requestSubmitted, from: house, subject: subject, to: "steg", data: ["sealed": "x", "millimes": 5])
     }
 
+    /// A request with a paper in so many pieces, and those pieces.
+    func submitted(_ subject: RequestID, pieces: Int) -> [Envelope] {
+        let notice = AttachmentNotice(id: AttachmentID(TestWorld.uuid().text)!, pieces: pieces, digest: String(repeating: "d", count: 43))
+        let request = next(
+            .requestSubmitted, from: "hydra", subject: subject, to: "steg", data: ["sealed": "x", "attachments": [notice.json]])
+        return [request]
+            + (1...pieces).map { number in
+                var data = AttachmentPiece(id: notice.id, number: number, pieces: pieces).data
+                data["sealed"] = "x"
+                return next(.attachmentChunk, from: "hydra", subject: subject, to: "steg", data: data)
+            }
+    }
+
     func outcome(_ subject: RequestID, _ status: String, revision: Int64 = 1) -> Envelope {
         next(.outcome, from: "steg", subject: subject, to: "hydra", data: ["status": .string(status), "revision": .integer(revision)])
     }
@@ -201,6 +214,38 @@ final class TestTime: Sendable {
         #expect(try bench.open() == [])
     }
 
+    @Test func aDocumentThatStopsComingIsNamedAskedForAndCleared() async throws {
+        let all = bench.submitted(subject, pieces: 3)
+        try await bench.record(all[2], all[0], all[2])
+        let asked = try bench.sweep(after: 100).filter { $0.subject == subject }
+        #expect(asked.isEmpty, "its papers are on their way: nobody is late with it")
+        #expect(try !bench.open().contains("not-taken"))
+        let mending = try bench.sweep(after: 30).filter { $0.subject == subject }
+        #expect(mending.map(\.type) == [.resend] && mending[0].recipient?.text == "hydra")
+        #expect(try bench.open().contains("attachment-incomplete"))
+        try await bench.record(all[1])
+        try await bench.record(all[3], all[1])
+        #expect(try !bench.open().contains("attachment-incomplete"))
+        let overview = try bench.store.read { try Overview.fetch($0, at: bench.clock.now) }
+        #expect(overview.attachments == 1 && overview.wholeAttachments == 1)
+        try bench.sweep(after: 31)
+        #expect(try bench.open().contains("not-taken"), "from here on the agency has all it needs")
+        let story = try bench.store.read { [subject] in try LedgerQueries.story($0, subject.text) }
+        #expect(story?["attachments"]?.array?.first?["seen"] == 3)
+        #expect(story?["entries"]?.array?.count == 1, "pieces are counted, not told one by one")
+    }
+
+    @Test func anAnswerThatNoRuleCoversShowsWithItsDigest() async throws {
+        let answer: JSON = ["status": 200, "bytes": 7, "digest": .string(String(repeating: "a", count: 43))]
+        let doubt = bench.next(
+            .outcome, from: "steg", subject: subject, to: "hydra", data: ["status": "in-doubt", "revision": 1, "answer": answer])
+        try await bench.record(bench.submitted(subject), doubt)
+        let evidence = try bench.store.read {
+            try String.fetchOne($0, sql: "SELECT evidence FROM finding WHERE class = 'in-doubt'")
+        }
+        #expect(try JSON.parse(evidence ?? "")["answer"] == answer)
+    }
+
     @Test func overdueIsNamedWhenTheServiceLevelIsPast() async throws {
         try await bench.record(bench.submitted(subject), bench.next(.requestTaken, from: "steg", subject: subject, to: "hydra"))
         try bench.sweep(after: 119)
@@ -297,7 +342,7 @@ final class TestTime: Sendable {
                 try String.fetchAll($0, sql: "SELECT key FROM finding WHERE class = 'silent-participant' AND cleared IS NULL ORDER BY key")
             }
         }
-        #expect(try silent() == ["hydra", "kerker", "sonede", "steg", "tt"])
+        #expect(try silent() == ["cnam", "cnss", "eid", "hydra", "kerker", "sonede", "steg", "tt"])
         try await bench.record(bench.submitted(subject))
         try bench.sweep(after: 1)
         #expect(try !silent().contains("hydra"))

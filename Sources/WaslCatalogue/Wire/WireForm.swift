@@ -8,6 +8,8 @@ public enum WireForm: String, Sendable, CaseIterable {
     case soap12 = "soap-1.2"
     /// `application/x-www-form-urlencoded` in both directions.
     case form
+    /// Nothing goes over a wire: the agency's staff answers on a page of the worker.
+    case desk
 
     /// - Throws: ``CallError`` when the body has no such form.
     package func encode(_ body: JSON) throws -> (type: String, bytes: [UInt8]) {
@@ -25,6 +27,7 @@ public enum WireForm: String, Sendable, CaseIterable {
                 return FormText.escape(name) + "=" + FormText.escape(text)
             }
             return ("application/x-www-form-urlencoded", Array(pairs.joined(separator: "&").utf8))
+        case .desk: throw CallError("the agency's staff answers at its desk: nothing is called")
         }
     }
 
@@ -36,6 +39,7 @@ public enum WireForm: String, Sendable, CaseIterable {
             case .restJSON: try? JSON.parse(bytes)
             case .restXML, .soap11, .soap12: try? XMLTree.parse(bytes)
             case .form: FormText.parse(bytes)
+            case .desk: nil
             }
         // The status alone decides nothing: a 200 that cannot be read is doubt.
         return body ?? ["unreadable": true]

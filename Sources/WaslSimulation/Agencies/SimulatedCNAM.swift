@@ -1,13 +1,25 @@
+import Crypto
 import HTTPTypes
 public import Hummingbird
+import Synchronization
 import WaslModel
 
 /// The health insurance fund: XML over REST.
 public struct SimulatedCNAM: SimulatedAgency {
     public static let id = "cnam"
     let office: SimulatedOffice
+    private let papers = Papers()
 
     public init(_ office: SimulatedOffice) { self.office = office }
+
+    /// The papers that it was brought, by reference; forgotten at a restart, as a receiving folder may be.
+    private final class Papers: Sendable {
+        private let held = Mutex<Set<String>>([])
+
+        /// - Returns: whether it is new.
+        func take(_ digest: String, _ reference: String) -> Bool { held.withLock { $0.insert("\(reference) \(digest)").inserted } }
+        func holds(_ digest: String, _ reference: String) -> Bool { held.withLock { $0.contains("\(reference) \(digest)") } }
+    }
 
     public func addRoutes(to router: Router<BasicRequestContext>) {
         router.post("/api/attestations") { request, _ in
@@ -15,6 +27,9 @@ public struct SimulatedCNAM: SimulatedAgency {
         }
         router.post("/api/dossiers") { request, _ in
             try await take(SimulatedCNAM.claim, request, root: "dossier", answer: "dossier", status: .created)
+        }
+        router.put("/api/pieces/:empreinte") { request, context in
+            try await takePaper(context.parameters.get("empreinte") ?? "", request)
         }
         router.get("/api/dossiers") { request, _ in list(SimulatedCNAM.claim, request, "dossiers", "dossier") }
         router.get("/api/dossiers/:numero") { request, context in
@@ -46,9 +61,30 @@ public struct SimulatedCNAM: SimulatedAgency {
             var values = SimulatedCNAM.values(document)
         else { return SimulatedCNAM.fail(.badRequest, "REQUETE_INVALIDE") }
         for (name, value) in path.members { values[name] = value }
+        if let named = values["pieces"]?.array, SimulatedCNAM.claim.wrongField(values) == nil {
+            let reference = values["reference"]?.string ?? ""
+            guard named.allSatisfy({ papers.holds($0["sha256"]?.string ?? "", reference) }) else {
+                return SimulatedCNAM.fail(.conflict, "PIECE_ABSENTE")
+            }
+        }
         return try await office.take(
             operation, values, malformed: SimulatedCNAM.xml(status, "<\(answer)><numero>"), unknownStatus: .unprocessableContent,
             render: { SimulatedCNAM.xml(status, "<\(answer)>\(SimulatedXML.elements($0))</\(answer)>") }, fail: SimulatedCNAM.fail)
+    }
+
+    /// A paper, named by the hash of its bytes.
+    private func takePaper(_ digest: String, _ request: Request) async throws -> Response {
+        guard let reference = request.uri.queryParameters["reference"].map(String.init), Take.reference(.string(reference)) else {
+            return SimulatedCNAM.fail(.badRequest, "REQUETE_INVALIDE reference")
+        }
+        let bytes = Array(try await request.body.collect(upTo: 20 << 20).readableBytesView)
+        let starts: [String: [UInt8]] = [
+            "application/pdf": Array("%PDF-".utf8), "image/jpeg": [0xFF, 0xD8, 0xFF], "image/png": [0x89, 0x50, 0x4E, 0x47],
+        ]
+        guard let start = starts[request.headers[.contentType] ?? ""], bytes.starts(with: start),
+            SimulatedDocument.hexadecimal(SHA256.hash(data: bytes)) == digest
+        else { return SimulatedCNAM.fail(.unprocessableContent, "PIECE_REFUSEE") }
+        return Response(status: papers.take(digest, reference) ? .created : .noContent)
     }
 
     /// The claim's papers come as so many `piece` of name and hash: each pair becomes one value of the list.

@@ -27,6 +27,9 @@ struct SimulatedDocument {
     }
 
     var size: Int { bytes.count }
-    var digest: String { SHA256.hash(data: bytes).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() }
+    var digest: String { SimulatedDocument.hexadecimal(SHA256.hash(data: bytes)) }
+    static func hexadecimal(_ bytes: some Sequence<UInt8>) -> String {
+        bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+    }
     var base64: String { Data(bytes).base64EncodedString() }
 }
