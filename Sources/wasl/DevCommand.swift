@@ -27,6 +27,8 @@ struct DevCommand: AsyncParsableCommand {
     @Option(help: "How many seconds of each two minutes each agency answers nobody.") var darkSeconds: Int64 = 0
     @Option(help: "The Schemas folder.") var schemas: String?
     @Option(help: "How much the processes log: notice, info, debug.") var logLevel = "notice"
+    @Option(help: "Only orders for this service; may be repeated. Without it, all services of the catalogue in turn.") var service: [String] = []
+    @Option(help: "Leave out this agency's worker: one of your own takes its place. May be repeated.") var absent: [String] = []
     @Option(help: "Give up waiting for reconciliation after so many seconds.") var patience = 300
 
     func run() async throws {
@@ -35,7 +37,8 @@ struct DevCommand: AsyncParsableCommand {
         }
         let stack = try DevStack(
             folder: data, schemas: try Program.schemas(schemas),
-            options: DevStack.Options(houseCount: houses, seed: seed, faultRate: faults, logLevel: logLevel, darkSeconds: darkSeconds))
+            options: DevStack.Options(houseCount: houses, seed: seed, faultRate: faults, logLevel: logLevel, darkSeconds: darkSeconds,
+                absent: Set(absent)))
         let interrupted = Interrupts()
         let working = Task { try await work(stack) }
         interrupted.onFirst { working.cancel() }
@@ -57,8 +60,9 @@ struct DevCommand: AsyncParsableCommand {
               logs     \(stack.layout.logsFolder)
             """)
         let token = try stack.token
+        let orders = try DevOrders(stack.participants.catalogue, seed: seed, only: service)
         let traffic = DevTraffic(
-            houses: stack.participants.houses.map { ($0.id, stack.address($0.id)) }, token: token, seed: seed)
+            houses: stack.participants.houses.map { ($0.id, stack.address($0.id)) }, token: token, seed: seed, orders: orders)
         let background = Task {
             await withDiscardingTaskGroup { group in
                 group.addTask { await traffic.watch() }
@@ -67,7 +71,7 @@ struct DevCommand: AsyncParsableCommand {
             }
         }
         defer { background.cancel() }
-        try await drive(traffic, stack, token)
+        try await drive(traffic, orders, stack, token)
     }
 
     private func supervise(_ stack: DevStack) async {
@@ -86,7 +90,7 @@ struct DevCommand: AsyncParsableCommand {
         }
     }
 
-    private func drive(_ traffic: DevTraffic, _ stack: DevStack, _ token: String) async throws {
+    private func drive(_ traffic: DevTraffic, _ orders: DevOrders, _ stack: DevStack, _ token: String) async throws {
         let start = ContinuousClock.now
         guard let requests else {
             await traffic.place(first: 0, count: Int.max, rate: rate ?? 5, concurrency: 64)
@@ -97,7 +101,7 @@ struct DevCommand: AsyncParsableCommand {
         let findings = try await Reconciliation.openFindings(stack.address("ledger"), token)
         let logs = try stack.participants.agencies.flatMap { try EffectsLog.read(path: stack.layout.effectsLog($0.id)) }
         let report = DevReport(
-            accepted: traffic.acceptedIDs, requests: traffic.accepted, logs: logs, findings: findings,
+            accepted: traffic.acceptedIDs, reads: orders.reads, requests: traffic.accepted, logs: logs, findings: findings,
             seconds: Double((ContinuousClock.now - start).milliseconds) / 1000)
         for problem in traffic.problems.prefix(10) { say(problem) }
         for finding in report.openFindings.prefix(20) { say("open: \(finding)") }
@@ -129,9 +133,10 @@ enum Reconciliation {
         guard let (status, overview) = try? await Program.http("GET", ledger + "/v1/overview"), status == 200 else { return false }
         let parked = overview["byStatus"]?["parked"]?.integer ?? 0
         let terminal = overview["terminal"]?.integer ?? 0
-        guard terminal + parked >= Int64(accepted), overview["delivered"]?.integer == terminal, overview["brokenLanes"] == 0
+        guard terminal + parked >= Int64(accepted), overview["delivered"]?.integer == terminal, overview["brokenLanes"] == 0,
+            overview["attachments"]?["named"] == overview["attachments"]?["whole"]
         else { return false }
-        let transient = ["gap", "not-taken", "in-doubt", "undelivered-outcome", "orphan-outcome", "silent-participant"]
+        let transient = ["gap", "not-taken", "in-doubt", "undelivered-outcome", "orphan-outcome", "silent-participant", "attachment-incomplete"]
         return transient.allSatisfy { (overview["openFindings"]?[$0]?.integer ?? 0) == 0 }
     }
 

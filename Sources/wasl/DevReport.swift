@@ -15,10 +15,11 @@ struct DevReport {
     var latencies: [Int64] = []
 
     /// - Parameters:
+    ///   - reads: services that change nothing.
     ///   - logs: every line of the simulated agencies' logs.
     ///   - findings: the ledger's open findings.
     init(
-        accepted: Set<String>, requests: [String: DevTraffic.Request], logs: [EffectsLog.Line], findings: [JSON],
+        accepted: Set<String>, reads: Set<String>, requests: [String: DevTraffic.Request], logs: [EffectsLog.Line], findings: [JSON],
         seconds: Double
     ) {
         submitted = accepted.count
@@ -38,7 +39,7 @@ struct DevReport {
             byState[request.state, default: 0] += 1
             if let milliseconds = request.milliseconds { latencies.append(milliseconds) }
             let count = effects[id] ?? 0
-            let isRead = request.service.hasSuffix(".view")
+            let isRead = reads.contains(request.service)
             switch request.state {
             case "completed": if count != (isRead ? 0 : 1) { wrongEffects += 1 }
             case "refused", "failed", "expired": if count != 0 { wrongEffects += 1 }

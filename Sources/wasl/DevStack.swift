@@ -13,6 +13,8 @@ final class DevStack: Sendable {
         var logLevel = "notice"
         var latencyMax: Int64 = 15
         var darkSeconds: Int64 = 0
+        /// Agencies whose worker somebody else runs.
+        var absent: Set<String> = []
         /// Where houses find the broker, if not at its own port: a proxy that cuts and slows.
         var houseBrokerPort: Int?
     }
@@ -103,7 +105,7 @@ final class DevStack: Sendable {
                 Child(name: id, arguments: [role.rawValue, "run", "--config", layout.configFile(id), "--follow-parent"]))
         }
         try add("ledger", .ledger)
-        for agency in participants.agencies { try add(agency.id, .agency, endpoint: address("simulated-\(agency.id)")) }
+        for agency in participants.agencies where !options.absent.contains(agency.id) { try add(agency.id, .agency, endpoint: address("simulated-\(agency.id)")) }
         for house in participants.houses { try add(house.id, .house) }
         for index in list.indices { list[index].process = try spawn(list[index].name, list[index].arguments) }
         children.withLock { $0 = list }
@@ -132,7 +134,7 @@ final class DevStack: Sendable {
 
     private func untilReady(timeout: Duration) async throws {
         let end = ContinuousClock.now + timeout
-        for id in participants.participantIDs {
+        for id in participants.participantIDs where !options.absent.contains(id) {
             while true {
                 if let (status, _) = try? await Program.http("GET", address(id) + "/readyz", timeout: .seconds(2)), status == 200 {
                     break

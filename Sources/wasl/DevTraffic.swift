@@ -3,6 +3,7 @@ import Foundation
 import NIOCore
 import Synchronization
 import WaslModel
+import WaslSeal
 import WaslSimulation
 
 /// Simulated counters: place orders over HTTP as a clerk's screen would, and watch the houses' event streams for what becomes of them.
@@ -24,10 +25,13 @@ final class DevTraffic: Sendable {
     private let houses: [(id: String, address: String)]
     private let token: String
     private let traffic: SimulatedTraffic
+    /// Orders over a whole catalogue; without them the four services that the effect classes are shown by.
+    private let orders: DevOrders?
     private let run: String
     private let state = Mutex(State())
 
-    init(houses: [(id: String, address: String)], token: String, seed: UInt64, noteLength: Int = 40) {
+    init(houses: [(id: String, address: String)], token: String, seed: UInt64, noteLength: Int = 40, orders: DevOrders? = nil) {
+        self.orders = orders
         self.houses = houses
         self.token = token
         traffic = SimulatedTraffic(seed: seed, noteLength: noteLength)
@@ -114,14 +118,26 @@ final class DevTraffic: Sendable {
         await Pace.run(count: count, rate: rate, concurrency: concurrency) { offset in await self.place(first + offset) }
     }
 
+    private func layDown(_ paper: (type: String, bytes: [UInt8]), _ house: String) async throws {
+        var request = HTTPClientRequest(url: "\(house)/v1/attachments/\(hexText(sha256(paper.bytes)))")
+        request.method = .PUT
+        request.headers.add(name: "authorization", value: "Bearer \(token)")
+        request.headers.add(name: "content-type", value: paper.type)
+        request.body = .bytes(paper.bytes)
+        let response = try await HTTPClient.shared.execute(request, deadline: .now() + .seconds(60))
+        _ = try await response.body.collect(upTo: 1 << 20)
+        guard response.status == .created else { throw Failure.unavailable("\(house): a paper is not taken (\(response.status.code))") }
+    }
+
     /// One order, tried under the same key until it is accepted: a counter does not give up on a citizen.
     private func place(_ index: Int) async {
         let house = houses[traffic.house(index, of: houses.count)]
-        let order = traffic.order(index)
+        let order = orders?.order(index) ?? DevOrders.Order(json: traffic.order(index), papers: [])
         while !Task.isCancelled {
             do {
+                for paper in order.papers { try await layDown(paper, house.address) }
                 let (status, answer) = try await Program.http(
-                    "POST", house.address + "/v1/requests", token: token, body: order,
+                    "POST", house.address + "/v1/requests", token: token, body: order.json,
                     headers: [("idempotency-key", "\"\(run)-\(index)\"")])
                 if status == 201 || status == 200, let id = answer["id"]?.string {
                     state.withLock { _ = $0.accepted.insert(id) }
