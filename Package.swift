@@ -11,6 +11,7 @@ let strict: [SwiftSetting] = [
 ]
 
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
@@ -56,7 +57,8 @@ let package = Package(
             name: "WaslBroker",
             dependencies: ["WaslModel", "WaslSeal", "WaslJournal", "CRabbitMQ", crypto, httpClient, logging],
             swiftSettings: strict),
-        .target(name: "WaslWeb", dependencies: ["WaslModel", hummingbird, httpTypes, lifecycle, logging], swiftSettings: strict),
+        .target(
+            name: "WaslWeb", dependencies: ["WaslModel", cryptoExtras, hummingbird, httpTypes, lifecycle, logging], swiftSettings: strict),
         .target(
             name: "WaslHouse",
             dependencies: [

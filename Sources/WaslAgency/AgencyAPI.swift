@@ -12,7 +12,8 @@ extension AgencyWorker {
         let router = Router(context: BasicRequestContext.self)
         router.add(
             middleware: LocalGuard(
-                token: token, hosts: hosts, open: ["/livez", "/readyz", "/metrics", "/openapi.json"]))
+                token: token, hosts: hosts, open: ["/livez", "/readyz", "/metrics", "/openapi.json"], signedIn: AgencyWorker.deskPath))
+        addDesk(to: router)
         router.get("/livez") { _, _ in Response.json(["status": "alive"]) }
         router.get("/readyz") { [self] _, _ in
             let isUp = publishing.isUp
@@ -45,13 +46,33 @@ extension AgencyWorker {
         }
     }
 
+    /// Answers that no rule covered, opened for the engineer who writes the rule.
+    private static func answers(_ db: Database, _ number: Int64, _ own: ParticipantID, _ keys: [OpeningKey]) throws -> [JSON] {
+        try Row.fetchAll(db, sql: "SELECT * FROM answer WHERE job = ? ORDER BY n", arguments: [number]).map { row in
+            let text = (try? SealedText.open(row["sealed"], with: keys, sender: own, recipient: own)).map { String(decoding: $0, as: UTF8.self) }
+            return [
+                "n": .integer(row["n"]), "status": .integer(row["status"]), "bytes": .integer(row["bytes"]),
+                "digest": .string(row["digest"]), "text": JSON(text),
+            ]
+        }
+    }
+
     private func show(_ request: String) async throws -> Response {
+        let (own, keys) = (parts.agency.id, parts.keys.opening)
         let found = try await journal.read { db -> JSON? in
             guard let row = try Row.fetchOne(db, sql: "SELECT * FROM job WHERE subject = ?", arguments: [request]),
                 case .object(var json) = AgencyWorker.jobJSON(row)
             else { return nil }
             let attempts = try Row.fetchAll(
                 db, sql: "SELECT * FROM attempt WHERE job = ? ORDER BY n", arguments: [row["number"] as Int64])
+            json["answers"] = .array(try AgencyWorker.answers(db, row["number"], own, keys))
+            json["desk"] = .array(
+                try Row.fetchAll(db, sql: "SELECT at, holder, act FROM desk_act WHERE subject = ? ORDER BY number", arguments: [request]).map {
+                    [
+                        "at": .string(Timestamp(milliseconds: $0["at"]).description), "holder": .string($0["holder"]),
+                        "act": .string($0["act"]),
+                    ]
+                })
             json["attemptList"] = .array(
                 attempts.map {
                     [

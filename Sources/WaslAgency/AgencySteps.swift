@@ -199,6 +199,8 @@ package struct AgencySteps: Sendable {
         case .desk:
             job.state = .desk
             job.due = job.expiry
+            // Somebody has it in hand.
+            if outcome != nil { job.heard = max(1, job.attempts) }
         case .call(let at):
             job.state = .ready
             job.due = at

@@ -4,6 +4,7 @@ public import WaslCatalogue
 public import WaslJournal
 import WaslModel
 public import WaslSeal
+import WaslWeb
 
 /// An agency's worker: takes requests durably, calls the agency by each service's rules, says what came of it.
 public final class AgencyWorker: Sendable {
@@ -12,6 +13,8 @@ public final class AgencyWorker: Sendable {
         public let endpoint: String
         /// The text of the credentials' file, where the agency asks for credentials.
         public let secret: String?
+        /// Who may sign in to the desk, where the agency has one.
+        public let staffFile: String?
         public let journalPath: String
         public let headPath: String?
         public let keys: KeyFile
@@ -21,12 +24,13 @@ public final class AgencyWorker: Sendable {
         public let version: String
 
         public init(
-            agency: Agency, endpoint: String, secret: String? = nil, journalPath: String, headPath: String?, keys: KeyFile,
+            agency: Agency, endpoint: String, secret: String? = nil, staffFile: String? = nil, journalPath: String, headPath: String?, keys: KeyFile,
             registry: RegistryHolder, catalogue: CatalogueHolder, translator: Translator, version: String
         ) {
             self.agency = agency
             self.endpoint = endpoint
             self.secret = secret
+            self.staffFile = staffFile
             self.journalPath = journalPath
             self.headPath = headPath
             self.keys = keys
@@ -45,6 +49,7 @@ public final class AgencyWorker: Sendable {
     let documents: DocumentPump
     let scheduler: JobScheduler
     let client: AgencyClient
+    let sessions: Sessions
     let logger: Logger
     private let consuming: ConsumingPump<AgencyDeliveries>
 
@@ -64,6 +69,7 @@ public final class AgencyWorker: Sendable {
             agency: parts.agency, catalogue: parts.catalogue, openingKeys: parts.keys.opening, registry: parts.registry)
         let scheduler = JobScheduler(parts.agency, now: { journal.now })
         self.scheduler = scheduler
+        sessions = Sessions(cookie: "wasl-desk", path: AgencyWorker.deskPath, now: { journal.now })
         client = try AgencyClient(parts.agency, endpoint: parts.endpoint, secret: parts.secret)
         publishing = PublishingPump(journal, link: broker.publisher(name: "\(id) publishing"), logger: logger)
         documents = DocumentPump(

@@ -24,13 +24,13 @@ public struct CatalogueCheck {
 
     public func problems(of service: Service) async -> [Problem] {
         var problems = textProblems(service) + formProblems(service)
-        if service.isDesk { return problems }
         let examples: [Example]
         do { examples = try Example.all(of: service) } catch {
             let error = error as? SettingsError
             return problems + [problem(service, error?.file ?? "examples", error?.key ?? "", error?.reason ?? "unreadable")]
         }
         if examples.isEmpty { problems.append(problem(service, "examples", "", "no example: the translations are not tried at all")) }
+        if service.isDesk { return problems + examples.flatMap { deskProblems(service, $0) } }
         var reached: Set<String> = []
         for example in examples {
             problems += await callProblems(service, example)
@@ -47,6 +47,18 @@ public struct CatalogueCheck {
 
     private func problem(_ service: Service, _ file: String, _ place: String, _ reason: String) -> Problem {
         Problem(file: file.hasPrefix("/") ? file : "\(service.folder)/\(file)", place: place, reason: reason)
+    }
+
+    private func deskProblems(_ service: Service, _ example: Example) -> [Problem] {
+        let sides = [
+            ("/request", service.request.validate(.object(example.request))),
+            ("/outcome", service.outcome.validate(.object(example.outcome ?? [:]))),
+        ]
+        return sides.flatMap { side, violations in
+            violations.map {
+                problem(service, example.name, side + $0.instanceLocation, "\($0.message.en) (\($0.keywordLocation))")
+            }
+        }
     }
 
     // MARK: Calls

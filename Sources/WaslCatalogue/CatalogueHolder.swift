@@ -34,6 +34,10 @@ public final class CatalogueHolder: Sendable {
                     reason:
                         "is gone, and requests may be on their way that were written under it; a version stays, a new one comes beside it")
             }
+            guard same.isDesk == service.isDesk else {
+                throw SettingsError(
+                    file: same.folder + "/service.yaml", key: "style", reason: "between a desk and a machine a request does not change; make a new version")
+            }
             guard same.effect == service.effect else {
                 throw SettingsError(
                     file: same.folder + "/service.yaml", key: "effect",

@@ -17,7 +17,10 @@ struct Example {
     /// The name of its file in the service's folder.
     let name: String
     let request: JSONObject
+    /// `.null` at a desk.
     let call: JSON
+    /// What the desk answers to it.
+    let outcome: JSONObject?
     let lookup: JSON?
     /// The call that brings the first of its papers.
     let upload: JSON?
@@ -41,21 +44,23 @@ struct Example {
     static func all(of service: Service) throws -> [Example] {
         let folder = service.folder + "/examples"
         let names = ((try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []).filter { $0.hasSuffix(".json") }.sorted()
-        return try names.map { try Example(file: folder + "/" + $0, name: "examples/" + $0) }
+        return try names.map { try Example(file: folder + "/" + $0, name: "examples/" + $0, isDesk: service.isDesk) }
     }
 
-    private init(file: String, name: String) throws {
+    private init(file: String, name: String, isDesk: Bool) throws {
         let json = try Service.json(file)
         func fail(_ key: String, _ reason: String) -> SettingsError { SettingsError(file: file, key: key, reason: reason) }
-        let known = ["about", "request", "call", "lookup", "upload", "answers"]
+        let known = ["about", "request", "call", "lookup", "upload", "outcome", "answers"]
         if let unknown = json.object?.keys.first(where: { !known.contains($0) }) {
             throw fail(unknown, "unknown member; known: \(known.joined(separator: ", "))")
         }
         guard let request = json["request"]?.object else { throw fail("request", "expected the order's fields") }
-        guard let call = json["call"] else { throw fail("call", "expected the call that comes of it") }
+        guard isDesk || json["call"] != nil else { throw fail("call", "expected the call that comes of it") }
+        guard !isDesk || json["outcome"]?.object != nil else { throw fail("outcome", "expected the fields that the desk answers with") }
+        outcome = json["outcome"]?.object
         self.name = name
         self.request = request
-        self.call = call
+        call = json["call"] ?? .null
         lookup = json["lookup"]
         upload = json["upload"]
         answers = try (json["answers"]?.array ?? []).enumerated().map { index, answer in

@@ -16,6 +16,17 @@ public final class EffectsLog: @unchecked Sendable {
         public let fault: String?
         /// What the agency keeps of it besides.
         public var detail: JSONObject?
+
+        public init(
+            agency: String, operation: String, reference: String, receipt: String?, fault: String?, detail: JSONObject? = nil
+        ) {
+            self.agency = agency
+            self.operation = operation
+            self.reference = reference
+            self.receipt = receipt
+            self.fault = fault
+            self.detail = detail
+        }
     }
 
     // `condition` guards `waiting` and `isClosing`; the descriptor belongs to the writing thread.
@@ -32,7 +43,7 @@ public final class EffectsLog: @unchecked Sendable {
     }
 
     /// Returns when the line is on disk.
-    func append(_ line: Line) async {
+    public func append(_ line: Line) async {
         var object: JSONObject = [
             "agency": .string(line.agency), "operation": .string(line.operation), "reference": .string(line.reference),
         ]

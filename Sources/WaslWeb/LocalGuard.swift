@@ -8,11 +8,14 @@ public struct LocalGuard<Context: RequestContext>: RouterMiddleware {
     private let token: [UInt8]
     private let hosts: Set<String>
     private let open: Set<String>
+    private let signedIn: String?
 
     /// - Parameters:
     ///   - hosts: names that `Host` may carry, besides the loopback ones.
     ///   - open: paths that need no token.
-    public init(token: String, hosts: [String] = [], open: Set<String>) {
+    ///   - signedIn: the path of pages that people sign in to themselves.
+    public init(token: String, hosts: [String] = [], open: Set<String>, signedIn: String? = nil) {
+        self.signedIn = signedIn
         self.token = Array(token.utf8)
         self.hosts = Set(["127.0.0.1", "localhost", "[::1]"] + hosts)
         self.open = open
@@ -27,7 +30,9 @@ public struct LocalGuard<Context: RequestContext>: RouterMiddleware {
                 LocalizedText(ar: "عنوان غير معروف", fr: "Nom d'hôte inconnu", en: "Unknown host name"),
                 detail: "This service answers to its own name only; see `http.hosts` in the configuration.")
         }
-        if !open.contains(request.uri.path) {
+        let path = request.uri.path
+        let isPage = signedIn.map { path == $0 || path.hasPrefix($0 + "/") } ?? false
+        if !isPage, !open.contains(path) {
             let given = Array((request.headers[.authorization] ?? "").utf8)
             guard isSame(given, Array("Bearer ".utf8) + token) else {
                 throw Problem(

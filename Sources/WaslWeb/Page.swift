@@ -48,10 +48,14 @@ public struct Page: Sendable {
     let language: Language
     let title: LocalizedText
     let path: String
+    let refreshes: Bool
     let body: String
 
-    /// - Parameter body: HTML, escaped by whoever made it.
-    public init(language: Language, title: LocalizedText, path: String, body: String) {
+    /// - Parameters:
+    ///   - refreshes: a page of figures does; one with a form never, or it would take what is typed.
+    ///   - body: HTML, escaped by whoever made it.
+    public init(language: Language, title: LocalizedText, path: String, refreshes: Bool = true, body: String) {
+        self.refreshes = refreshes
         self.language = language
         self.title = title
         self.path = path
@@ -69,7 +73,7 @@ public struct Page: Sendable {
             <!doctype html>
             <html lang="\(language.rawValue)" dir="\(language.direction)">
             <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-            <meta http-equiv="refresh" content="10"><title>\(title)</title><style>\(Page.style)</style></head>
+            \(refreshes ? "<meta http-equiv=\"refresh\" content=\"10\">" : "")<title>\(title)</title><style>\(Page.style)</style></head>
             <body><header><h1>\(title)</h1><nav>\(choices)</nav></header><main>\(body)</main></body></html>
             """
     }
@@ -88,6 +92,12 @@ public struct Page: Sendable {
         th { color: var(--soft); font-weight: 600; } code { direction: ltr; unicode-bidi: isolate; }
         form { margin: .4rem 0; } button { font: inherit; padding: .3rem .9rem; border: 1px solid var(--line); border-radius: .4rem; background: #fff; }
         button[disabled] { background: var(--accent); color: #fff; }
+        .card { background: #fff; border: 1px solid var(--line); border-radius: .5rem; padding: .2rem 1rem 1rem; margin: .8rem 0; max-width: 40rem; }
+        .who { display: flex; gap: .8rem; justify-content: flex-end; align-items: baseline; color: var(--soft); }
+        label { display: block; font-weight: 600; } small { display: block; color: var(--soft); } .text { white-space: pre-wrap; }
+        input, textarea { font: inherit; width: 100%; box-sizing: border-box; padding: .35rem .6rem; border: 1px solid var(--line); border-radius: .4rem; }
+        button.main { background: var(--accent); color: #fff; } .bad { color: #a3121f; }
+        tbody th { width: 14rem; vertical-align: top; }
         time { direction: ltr; unicode-bidi: isolate; white-space: nowrap; } .at { color: var(--soft); } .good { color: #19692c; }
         """
 }

@@ -11,7 +11,29 @@ import WaslWeb
 struct AgencyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "agency", abstract: "An agency's worker, and the resolution of its parked requests.",
-        subcommands: [Run.self, Resolve.self])
+        subcommands: [Run.self, Staff.self, Resolve.self])
+
+    struct Staff: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "The agents who may sign in to the worker's desk.", subcommands: [Add.self])
+
+        struct Add: ParsableCommand {
+            static let configuration = CommandConfiguration(
+                abstract: "Adds an agent, or gives one another password.",
+                discussion: "Example: wasl agency staff add --file /etc/wasl/eid-staff.json --name amel --password-file password.txt")
+
+            @Option(help: "The file of the accounts; made where it is not there.") var file: String
+            @Option(help: "The agent's name: a-z, 0-9, `.` and `-`.") var name: String
+            @Option(help: "A file with the password: 12 characters at least.") var passwordFile: String
+
+            func run() throws {
+                var accounts = FileManager.default.fileExists(atPath: file) ? try Accounts(path: file) : Accounts()
+                try accounts.set(name, password: try readSecret(passwordFile))
+                try writePrivateFile(Array(accounts.text.utf8), to: file)
+                print("\(name) may sign in to the desk of a worker with `staff-file: \(file)`.")
+            }
+        }
+    }
 
     struct Run: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -25,6 +47,7 @@ struct AgencyCommand: AsyncParsableCommand {
             let settings = try ParticipantConfiguration(file: config, roleKey: "agency")
             let endpoint = try settings.settings.string("endpoint")
             let secretFile = try settings.settings.string("credentials-file")
+            let staffFile = try settings.settings.string("staff-file")
             try settings.settings.finish()
             let logger = settings.logger("agency.\(settings.participant)")
             let catalogue = try CatalogueHolder(folder: settings.schemas)
@@ -41,8 +64,8 @@ struct AgencyCommand: AsyncParsableCommand {
             let translator = try Translator(programs: catalogue.catalogue.programs(of: agency.id), executable: Program.path)
             let worker = try AgencyWorker(
                 AgencyWorker.Parts(
-                    agency: agency, endpoint: endpoint ?? agency.endpoint, secret: secret, journalPath: settings.journalPath,
-                    headPath: settings.headFile, keys: settings.keys, registry: settings.registry, catalogue: catalogue,
+                    agency: agency, endpoint: endpoint ?? agency.endpoint, secret: secret, staffFile: staffFile,
+                    journalPath: settings.journalPath, headPath: settings.headFile, keys: settings.keys, registry: settings.registry, catalogue: catalogue,
                     translator: translator, version: Wasl.version),
                 broker: AMQPBroker(settings.broker, logger: logger), logger: logger)
             let router = worker.router(

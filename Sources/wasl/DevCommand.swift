@@ -55,6 +55,7 @@ struct DevCommand: AsyncParsableCommand {
             """
             ready:
               ledger   \(stack.address("ledger"))/?lang=ar   (also fr, en)
+            \(stack.participants.deskAgencies.map { "  desk     \(stack.address($0))/desk?lang=ar   (\(DevStaff.name); password in \(stack.layout.staffPasswordFile($0)))" }.joined(separator: "\n"))
               \(stack.participants.houses.first?.id ?? "")    \(stack.address(stack.participants.houses.first?.id ?? ""))/openapi.json
               token    \(stack.layout.tokenFile)
               logs     \(stack.layout.logsFolder)
@@ -63,11 +64,13 @@ struct DevCommand: AsyncParsableCommand {
         let orders = try DevOrders(stack.participants.catalogue, seed: seed, only: service)
         let traffic = DevTraffic(
             houses: stack.participants.houses.map { ($0.id, stack.address($0.id)) }, token: token, seed: seed, orders: orders)
+        let desks = try stack.desks()
         let background = Task {
             await withDiscardingTaskGroup { group in
                 group.addTask { await traffic.watch() }
                 group.addTask { await supervise(stack) }
                 group.addTask { await progress(traffic, stack) }
+                for staff in desks { group.addTask { await staff.work() } }
             }
         }
         defer { background.cancel() }

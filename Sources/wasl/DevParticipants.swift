@@ -23,6 +23,11 @@ struct DevParticipants {
         }
     }
 
+    /// Agencies whose staff answers at a desk.
+    var deskAgencies: [String] {
+        Set(catalogue.all.filter(\.isDesk).map(\.agency.text)).intersection(agencies.map(\.id)).sorted()
+    }
+
     var participantIDs: [String] { houses.map(\.id) + agencies.map(\.id) + ["ledger"] }
 
     func make() throws {
@@ -41,6 +46,13 @@ struct DevParticipants {
         for agency in catalogue.agencies.values where agency.credentials != nil {
             let file = layout.secretFile(agency.id.text)
             if !FileManager.default.fileExists(atPath: file) { try writePrivateFile(Array(digestText(randomBytes(32)).utf8), to: file) }
+        }
+        for agency in deskAgencies where !FileManager.default.fileExists(atPath: layout.staffFile(agency)) {
+            let password = digestText(randomBytes(16))
+            try writePrivateFile(Array(password.utf8), to: layout.staffPasswordFile(agency))
+            var accounts = Accounts()
+            try accounts.set(DevStaff.name, password: password)
+            try writePrivateFile(Array(accounts.text.utf8), to: layout.staffFile(agency))
         }
         // A folder of an earlier version may know fewer agencies or services: a newer registry adds them, and changes nothing else.
         let held = FileManager.default.fileExists(atPath: layout.registryFile) ? try holder().registry : nil
@@ -106,6 +118,7 @@ struct DevParticipants {
         if let id = ParticipantID(id), catalogue.agencies[id]?.credentials != nil {
             lines.append("credentials-file: \(layout.secretFile(id.text))")
         }
+        if deskAgencies.contains(id) { lines.append("staff-file: \(layout.staffFile(id))") }
         try writePrivateFile(Array((lines.joined(separator: "\n") + "\n").utf8), to: layout.configFile(id))
     }
 }

@@ -111,6 +111,15 @@ final class DevStack: Sendable {
         children.withLock { $0 = list }
     }
 
+    /// The people behind the desks.
+    func desks() throws -> [DevStaff] {
+        try participants.deskAgencies.filter { !options.absent.contains($0) }.map { agency in
+            try DevStaff(
+                agency: agency, address: address(agency), password: try readSecret(layout.staffPasswordFile(agency)),
+                logPath: layout.effectsLog(agency))
+        }
+    }
+
     /// One participant alone, without a broker.
     func startOnly(_ id: String) throws {
         let role: Role = id == "ledger" ? .ledger : participants.houses.contains { $0.id == id } ? .house : .agency

@@ -176,7 +176,7 @@ private final class Counter: Sendable {
         let catalogue = try Self.load()
         let agency = try #require(ParticipantID(name))
         let counter = try await Counter(agency: agency, catalogue)
-        for service in catalogue.all where service.agency == agency {
+        for service in catalogue.all where service.agency == agency && !service.isDesk {
             let fields = try await Self.order(service, catalogue, counter)
             let reference = Self.reference()
             let call = try await counter.translate(service, fields, reference: reference)
@@ -220,7 +220,7 @@ private final class Counter: Sendable {
         let catalogue = try Self.load()
         let agency = try #require(ParticipantID(name))
         let counter = try await Counter(agency: agency, catalogue)
-        for service in catalogue.all where service.agency == agency {
+        for service in catalogue.all where service.agency == agency && !service.isDesk {
             let fields = try await Self.order(service, catalogue, counter)
             let call = try await counter.translate(service, fields, reference: Self.reference())
             let before = counter.effectCount

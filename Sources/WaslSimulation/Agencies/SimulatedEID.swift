@@ -26,16 +26,6 @@ public struct SimulatedEID: SimulatedAgency {
                 SimulatedEID.validity(cin), request, path: ["cin": .string(cin)], headers: ["correlation": "x-correlation"], status: .ok,
                 refusal: .notFound)
         }
-        for (path, operation) in [
-            ("/identity/v1/complaints/:reference", SimulatedEID.complaint),
-            ("/identity/v1/suggestions/:reference", SimulatedEID.suggestion),
-        ] {
-            router.put(.init(path)) { [rest] request, context in
-                try await rest.take(
-                    operation, request, path: ["correlation": JSON(context.parameters.get("reference"))], status: .created,
-                    refusal: .unprocessableContent)
-            }
-        }
     }
 
     private static let confirmation = SimulatedOperation(
@@ -54,14 +44,4 @@ public struct SimulatedEID: SimulatedAgency {
             known: ("cin", "CIN_UNKNOWN"), acts: false
         ) { office, _, _ in ["validUntil": .string("20\(27 + office.number(cin) % 9)-06-30")] }
     }
-
-    private static let complaint = SimulatedOperation(
-        name: "complaint", fields: ["subject": Take.text(3...200), "text": Take.text(10...4000), "correlation": Take.reference],
-        optional: ["phone": Take.phone], reference: "correlation", refusal: "TEXT_REFUSED", isKeyed: true
-    ) { _, number, _ in ["caseNumber": .string(number)] }
-
-    private static let suggestion = SimulatedOperation(
-        name: "suggestion", fields: ["subject": Take.text(3...200), "text": Take.text(10...4000), "correlation": Take.reference],
-        reference: "correlation", refusal: "TEXT_REFUSED", isKeyed: true
-    ) { _, number, _ in ["caseNumber": .string(number)] }
 }

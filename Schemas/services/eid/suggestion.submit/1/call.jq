@@ -1,3 +1,0 @@
-# Putting it again under our reference changes nothing.
-{method: "PUT", path: "/identity/v1/suggestions/\(.reference | @uri)",
- body: {subject: .fields.subject, text: .fields.text}}

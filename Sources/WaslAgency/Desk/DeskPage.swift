@@ -1,0 +1,167 @@
+import Hummingbird
+import WaslCatalogue
+import WaslModel
+import WaslSeal
+import WaslWeb
+
+/// The desk's pages, in three languages. Every text of a citizen is escaped.
+struct DeskPage {
+    enum Failure { case wrong, tooManyTries, noAccounts }
+
+    let language: Language
+
+    init(_ request: Request) {
+        language = request.uri.queryParameters["lang"].flatMap { Language(rawValue: String($0)) } ?? .ar
+    }
+
+    func link(_ path: String) -> String { "\(path)?lang=\(language.rawValue)" }
+
+    private func say(_ ar: String, _ fr: String, _ en: String) -> String {
+        escape(language.pick(LocalizedText(ar: ar, fr: fr, en: en)))
+    }
+
+    private func say(_ text: LocalizedText) -> String { escape(language.pick(text)) }
+
+    private static let title = LocalizedText(ar: "مكتب الأعوان", fr: "Guichet des agents", en: "The agents' desk")
+
+    private func page(_ title: LocalizedText = DeskPage.title, path: String, refreshes: Bool = false, _ body: String) -> String {
+        Page(language: language, title: title, path: path, refreshes: refreshes, body: body).html
+    }
+
+    // MARK: Signing in
+
+    func signIn(failure: Failure?) -> String {
+        let words: LocalizedText? =
+            switch failure {
+            case nil: nil
+            case .wrong: LocalizedText(ar: "الاسم أو كلمة السر خاطئة.", fr: "Nom ou mot de passe erroné.", en: "Wrong name or password.")
+            case .tooManyTries:
+                LocalizedText(
+                    ar: "محاولات كثيرة؛ انتظر خمس دقائق.", fr: "Trop d'essais ; attendez cinq minutes.", en: "Too many tries; wait five minutes.")
+            case .noAccounts:
+                LocalizedText(
+                    ar: "لم تضبط حسابات الأعوان بعد؛ اتصل بالمشرف.", fr: "Les comptes des agents ne sont pas encore réglés ; prévenez l'exploitant.",
+                    en: "The agents' accounts are not set up yet; tell the operator.")
+            }
+        return page(
+            path: "/desk/sign-in",
+            """
+            \(words.map { "<p class=\"bad\" role=\"alert\">\(say($0))</p>" } ?? "")
+            <form method="post" action="\(link("/desk/sign-in"))" class="card">
+            <p><label for="name">\(say("الاسم", "Nom", "Name"))</label><input id="name" name="name" autocomplete="username" required autofocus></p>
+            <p><label for="password">\(say("كلمة السر", "Mot de passe", "Password"))</label>\
+            <input id="password" name="password" type="password" autocomplete="current-password" required></p>
+            <button class="main">\(say("دخول", "Entrer", "Sign in"))</button></form>
+            """)
+    }
+
+    private func who(_ session: Sessions.Session) -> String {
+        """
+        <form method="post" action="\(link("/desk/sign-out"))" class="who"><bdi>\(escape(session.name))</bdi>
+        <input type="hidden" name="token" value="\(session.formToken)"><button>\(say("خروج", "Sortir", "Sign out"))</button></form>
+        """
+    }
+
+    /// Answered meanwhile, or never here.
+    func gone(_ session: Sessions.Session) -> String {
+        page(
+            path: "/desk",
+            who(session)
+                + "<p>"
+                + say(
+                    "هذا المطلب لم يعد في المكتب: أجيب عنه، أو لم يكن هنا.", "Cette demande n'est plus au guichet : elle a reçu une réponse, ou n'y a jamais été.",
+                    "This request is no longer at the desk: it has been answered, or never was here.")
+                + "</p><p><a href=\"\(link("/desk"))\">\(say("العودة إلى القائمة", "Retour à la liste", "Back to the list"))</a></p>")
+    }
+
+    // MARK: The list
+
+    func list(
+        _ jobs: [(job: Job, holder: String?)], _ catalogue: Catalogue, _ registry: Registry, _ session: Sessions.Session, now: Timestamp
+    ) -> String {
+        let rows = jobs.map { job, holder -> String in
+            let service = catalogue.service(job.service, version: job.contract)
+            let due = service.map { catalogue.calendar.due($0.level, from: job.accepted) }
+            let isLate = due.map { $0 < now } ?? false
+            return """
+                <tr><td><a href="\(link("/desk/requests/\(job.subject)"))">\(service.map { say($0.names) } ?? escape(job.service.text))</a></td>
+                <td>\(registry.participants[job.house].map { say($0.names) } ?? escape(job.house.text))</td><td>\(time(job.accepted))</td>
+                <td\(isLate ? " class=\"bad\"" : "")>\(due.map(time) ?? "")</td><td>\(holder.map { "<bdi>\(escape($0))</bdi>" } ?? "—")</td></tr>
+                """
+        }.joined(separator: "\n")
+        let heads = [
+            say("الخدمة", "Service", "Service"), say("دار الخدمات", "Maison", "House"), say("تاريخ الإيداع", "Déposée le", "Received"),
+            say("الأجل", "À répondre avant", "Due"), say("بيد", "En main de", "In hand of"),
+        ].map { "<th scope=\"col\">\($0)</th>" }.joined()
+        let table =
+            jobs.isEmpty
+            ? "<p class=\"good\">" + say("لا شيء ينتظر.", "Rien n'attend.", "Nothing is waiting.") + "</p>"
+            : "<table><thead><tr>\(heads)</tr></thead><tbody>\(rows)</tbody></table>"
+        return page(
+            path: "/desk", refreshes: true,
+            who(session) + "<h2>" + say("مطالب في الانتظار", "Demandes en attente", "Requests that wait")
+                + " (\(language.number(Int64(jobs.count))))</h2>" + table)
+    }
+
+    /// In the country's own time, which has no summer.
+    private func time(_ time: Timestamp) -> String {
+        let local = time.advanced(by: .seconds(3600)).description
+        return "<time datetime=\"\(time)\">\(local.prefix(10)) \(local.dropFirst(11).prefix(5))</time>"
+    }
+
+    // MARK: One request
+
+    func request(
+        _ job: Job, _ service: Service, _ fields: JSONObject, _ session: Sessions.Session, failures: [String: LocalizedText],
+        house: LocalizedText?
+    ) -> String {
+        let path = "/desk/requests/\(job.subject)"
+        let rows = service.form.compactMap { field -> String? in
+            guard let value = fields[field.field] else { return nil }
+            return "<tr><th scope=\"row\">\(say(field.label))</th><td>\(shown(value, field.field, service, path))</td></tr>"
+        }.joined()
+        let inHand =
+            job.heard > 0
+            ? "<p class=\"good\">" + say("المطلب بين الأيدي.", "La demande est en main.", "The request is in hand.") + "</p>"
+            : act(path, session, "take", "<button>" + say("آخذه على عاتقي", "Je la prends en main", "I take it in hand") + "</button>")
+        let answers = service.answerForm.map { input($0, failures[$0.field]) }.joined()
+        let refusal = failures["reason"].map { "<span class=\"bad\">\(say($0))</span>" } ?? ""
+        return page(
+            service.names, path: path,
+            """
+            \(who(session))<p><a href="\(link("/desk"))">\(say("القائمة", "La liste", "The list"))</a></p>
+            <p class="at">\(house.map(say) ?? escape(job.house.text)) · \(time(job.accepted)) · <code>\(job.subject)</code></p>
+            \(failures.isEmpty ? "" : "<p class=\"bad\" role=\"alert\">" + say("لم يسجل شيء: صحح ما يلي.", "Rien n'est enregistré : corrigez ce qui suit.", "Nothing is recorded: correct what follows.") + "</p>")
+            <table><tbody>\(rows)</tbody></table>\(inHand)
+            <h2>\(say("الجواب", "La réponse", "The answer"))</h2>
+            \(act(path, session, "complete", answers + "<button class=\"main\">" + say("إرسال الجواب", "Envoyer la réponse", "Send the answer") + "</button>"))
+            <h2>\(say("أو الرفض", "Ou le refus", "Or the refusal"))</h2>
+            \(act(path, session, "refuse", "<p><label for=\"reason\">" + say("السبب، كما يقرؤه المواطن", "Le motif, tel que le citoyen le lira", "The reason, as the citizen will read it") + "</label><textarea id=\"reason\" name=\"reason\" rows=\"3\" maxlength=\"1000\"></textarea>\(refusal)</p><button>" + say("رفض المطلب", "Refuser la demande", "Refuse the request") + "</button>"))
+            """)
+    }
+
+    private func act(_ path: String, _ session: Sessions.Session, _ act: String, _ inner: String) -> String {
+        """
+        <form method="post" action="\(link(path))" class="card"><input type="hidden" name="token" value="\(session.formToken)">\
+        <input type="hidden" name="act" value="\(act)">\(inner)</form>
+        """
+    }
+
+    private func input(_ field: Service.FormField, _ failure: LocalizedText?) -> String {
+        let id = "field." + field.field
+        return """
+            <p><label for="\(escape(id))">\(say(field.label))</label><input id="\(escape(id))" name="\(escape(id))">\
+            \(field.hint.map { "<small>\(say($0))</small>" } ?? "")\(failure.map { "<span class=\"bad\">\(say($0))</span>" } ?? "")</p>
+            """
+    }
+
+    private func shown(_ value: JSON, _ field: String, _ service: Service, _ path: String) -> String {
+        if field == service.attachments?.field, let papers = value.array {
+            return papers.enumerated().map { place, paper in
+                "<a href=\"\(link("\(path)/papers/\(place)"))\"><bdi>\(escape(paper["name"]?.string ?? String(place + 1)))</bdi></a>"
+            }.joined(separator: "<br>")
+        }
+        if field == service.amountField, let amount = value.integer { return "<bdi>\(Millimes(amount)) TND</bdi>" }
+        return "<bdi class=\"text\">\(escape(value.string ?? value.text))</bdi>"
+    }
+}

@@ -1,0 +1,125 @@
+public import Hummingbird
+import Synchronization
+public import WaslModel
+
+/// Who is signed in, in memory: a restart signs everybody out.
+public final class Sessions: Sendable {
+    public struct Session: Sendable {
+        public let name: String
+        /// Goes with every form, so that no other page can send one for whoever is signed in.
+        public let formToken: String
+        fileprivate var lastSeen: Timestamp
+    }
+
+    private struct State {
+        var sessions: [String: Session] = [:]
+        var failures: [String: (count: Int, since: Timestamp)] = [:]
+    }
+
+    private let state = Mutex(State())
+    private let cookie: String
+    private let path: String
+    private let now: @Sendable () -> Timestamp
+
+    private static let patience: Duration = .seconds(3600)
+    private static let failuresMax = 5
+    private static let failuresPause: Duration = .seconds(300)
+
+    /// - Parameters:
+    ///   - cookie: its name.
+    ///   - path: the pages that it is sent to.
+    public init(cookie: String, path: String, now: @escaping @Sendable () -> Timestamp) {
+        self.cookie = cookie
+        self.path = path
+        self.now = now
+    }
+
+    /// Whether this name may try (again): after five wrong passwords it waits five minutes.
+    public func mayTry(_ name: String) -> Bool {
+        state.withLock { state in
+            guard let failures = state.failures[name] else { return true }
+            return failures.count < Sessions.failuresMax || now().since(failures.since) >= Sessions.failuresPause
+        }
+    }
+
+    public func failed(_ name: String) {
+        state.withLock { state in
+            let known = state.failures[name]
+            let isOld = known.map { now().since($0.since) >= Sessions.failuresPause } ?? true
+            state.failures[name] = isOld ? (1, now()) : ((known?.count ?? 0) + 1, now())
+            // Names that nobody has must not fill the memory.
+            if state.failures.count > 1_000 { state.failures = [name: (1, now())] }
+        }
+    }
+
+    /// Signs somebody in.
+    ///
+    /// - Returns: the value of `Set-Cookie`.
+    public func open(_ name: String) -> String {
+        let id = Sessions.token()
+        state.withLock { state in
+            state.failures[name] = nil
+            state.sessions = state.sessions.filter { now().since($0.value.lastSeen) < Sessions.patience }
+            state.sessions[id] = Session(name: name, formToken: Sessions.token(), lastSeen: now())
+        }
+        return "\(cookie)=\(id); Path=\(path); HttpOnly; SameSite=Strict"
+    }
+
+    public func session(_ request: Request) -> Session? {
+        guard let id = id(request) else { return nil }
+        return state.withLock { state in
+            guard let session = state.sessions[id], now().since(session.lastSeen) < Sessions.patience else { return nil }
+            state.sessions[id]?.lastSeen = now()
+            return session
+        }
+    }
+
+    /// - Returns: the value of `Set-Cookie` that forgets it.
+    public func close(_ request: Request) -> String {
+        if let id = id(request) { state.withLock { $0.sessions[id] = nil } }
+        return "\(cookie)=; Path=\(path); HttpOnly; SameSite=Strict; Max-Age=0"
+    }
+
+    private func id(_ request: Request) -> String? {
+        for pair in (request.header("Cookie") ?? "").split(separator: ";") {
+            let parts = pair.split(separator: "=", maxSplits: 1).map { $0.filter { $0 != " " } }
+            if parts.count == 2, parts[0] == cookie { return parts[1] }
+        }
+        return nil
+    }
+
+    private static func token() -> String {
+        var generator = SystemRandomNumberGenerator()
+        return Base64URL.encode((0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
+    }
+}
+
+extension Request {
+    /// A form's fields.
+    ///
+    /// - Throws: ``Problem`` where the body is none, or too large.
+    public func form(bytesMax: Int = 64 << 10) async throws -> [String: String] {
+        guard headers[.contentType]?.hasPrefix("application/x-www-form-urlencoded") == true,
+            let buffer = try? await body.collect(upTo: bytesMax),
+            let fields = try? URLEncodedFormDecoder().decode([String: String].self, from: String(buffer: buffer))
+        else {
+            throw Problem(
+                .badRequest, "not-a-form", LocalizedText(ar: "استمارة غير مقروءة", fr: "Formulaire illisible", en: "The form cannot be read"),
+                detail: "Expected application/x-www-form-urlencoded of at most \(bytesMax) bytes, each field once.")
+        }
+        return fields
+    }
+}
+
+extension Response {
+    /// A page that nothing from elsewhere may frame, feed or run in.
+    public static func page(_ html: String, status: HTTPResponse.Status = .ok) -> Response {
+        var response = Response.text(html, type: "text/html; charset=utf-8", status: status)
+        response.setHeader("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+        response.setHeader("X-Content-Type-Options", "nosniff")
+        response.setHeader("Referrer-Policy", "no-referrer")
+        return response
+    }
+
+    public static func seeOther(_ location: String) -> Response { Response(status: .seeOther, headers: [.location: location]) }
+}
