@@ -130,8 +130,7 @@ let package = Package(
             name: "RoadTests",
             dependencies: [
                 "JSONSchema", "WaslHouse", "WaslAgency", "WaslLedger", "WaslSimulation", "WaslBroker", "WaslWeb", "TestSupport", "wasl",
-                hummingbird,
-                grdb,
+                grdb, hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"),
             ], swiftSettings: strict),
     ]
 )

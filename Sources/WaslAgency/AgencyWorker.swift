@@ -89,7 +89,19 @@ public final class AgencyWorker: Sendable {
     /// Works until cancelled. What an earlier run left open is taken up first.
     public func run() async throws {
         publishing.start()
-        try await recover()
+        // Whoever is stopped while it still takes things up again closes all the same.
+        let recovery: Result<Void, any Error>
+        do { recovery = .success(try await recover()) } catch { recovery = .failure(error) }
+        if case .success = recovery { await work() }
+        await consuming.close()
+        publishing.close()
+        journal.close()
+        parts.translator.close()
+        await client.close()
+        try recovery.get()
+    }
+
+    private func work() async {
         consuming.start()
         await withDiscardingTaskGroup { group in
             group.addTask { await self.scheduler.run { await self.execute($0) } }
@@ -100,11 +112,6 @@ public final class AgencyWorker: Sendable {
             group.cancelAll()
             await self.scheduler.close()
         }
-        await consuming.close()
-        publishing.close()
-        journal.close()
-        parts.translator.close()
-        await client.close()
     }
 
     private func recover() async throws {

@@ -30,6 +30,11 @@ extension House {
                 LocalizedText(ar: "نوع الوثيقة غير مقبول", fr: "Type de pièce non accepté", en: "This type of paper is not accepted"),
                 detail: "Send it as \(House.signatures.map(\.type).joined(separator: ", ")).")
         }
+        let tooLarge = Problem(
+            .contentTooLarge, "too-large",
+            LocalizedText(ar: "الوثيقة أكبر مما يُقبل", fr: "Pièce trop volumineuse", en: "The paper is too large"),
+            detail: "At most \(Attachments.bytesMax >> 20) MB are accepted; scan it with less detail.")
+        if let length = request.headers[.contentLength].flatMap({ Int($0) }), length > Attachments.bytesMax { throw tooLarge }
         let environment = journal.environment
         guard let key = parts.keys.opening.first else { preconditionFailure("a key file holds an opening key") }
         var writer = LaidDownDocument.Writer(own: parts.id, key: key.jwk, entropy: environment.entropy)
@@ -37,12 +42,7 @@ extension House {
         for try await buffer in request.body {
             let bytes = buffer.readableBytesView
             if start.count < 8 { start += bytes.prefix(8 - start.count) }
-            guard writer.size + bytes.count <= Attachments.bytesMax else {
-                throw Problem(
-                    .contentTooLarge, "too-large",
-                    LocalizedText(ar: "الوثيقة أكبر مما يُقبل", fr: "Pièce trop volumineuse", en: "The paper is too large"),
-                    detail: "At most \(Attachments.bytesMax >> 20) MB are accepted; scan it with less detail.")
-            }
+            guard writer.size + bytes.count <= Attachments.bytesMax else { throw tooLarge }
             try writer.write(bytes)
         }
         guard start.starts(with: signature.start) else {

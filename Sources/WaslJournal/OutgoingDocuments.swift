@@ -35,7 +35,8 @@ public struct LaidDownDocument: Sendable {
         public mutating func write(_ bytes: some Collection<UInt8>) throws {
             hash.update(bytes)
             size += bytes.count
-            rest.append(contentsOf: bytes)
+            let isCopied: Void? = bytes.withContiguousStorageIfAvailable { rest.append(contentsOf: $0) }
+            if isCopied == nil { rest.append(contentsOf: bytes) }
             while rest.count >= Attachments.pieceBytes {
                 try cut(Array(rest.prefix(Attachments.pieceBytes)))
                 rest.removeFirst(Attachments.pieceBytes)

@@ -7,14 +7,17 @@ import WaslModel
 public struct Accounts: Sendable {
     private struct Account {
         let salt: [UInt8]
+        /// scrypt's N, written down so that a later one can ask for more.
+        let cost: Int
         let hash: [UInt8]
     }
 
     private var accounts: [String: Account] = [:]
 
     public static let passwordCharactersMin = 12
-    // What OWASP asks for today: 32 MiB, three times over.
-    private static let rounds = 1 << 15
+    /// What OWASP asks for today: 32 MiB, three times over.
+    public static let cost = 1 << 15
+    private static let costs = 1 << 10...1 << 20
     private static let parallelism = 3
 
     public init() {}
@@ -31,9 +34,13 @@ public struct Accounts: Sendable {
         }
         for (name, value) in members.members {
             guard Accounts.isName(name), let salt = value["salt"]?.string.flatMap({ Base64URL.decode($0) }),
-                let hash = value["scrypt"]?.string.flatMap({ Base64URL.decode($0) }), hash.count == 32
-            else { throw AccountsError("\(path): accounts.\(name): expected `salt` and `scrypt` in base64url") }
-            accounts[name] = Account(salt: salt, hash: hash)
+                let hash = value["scrypt"]?.string.flatMap({ Base64URL.decode($0) }), hash.count == 32,
+                let cost = value["cost"]?.integer.map(Int.init), Accounts.costs.contains(cost), cost.nonzeroBitCount == 1
+            else {
+                throw AccountsError(
+                    "\(path): accounts.\(name): expected `salt` and `scrypt` in base64url, and `cost`, a power of two from 1024 to 1048576")
+            }
+            accounts[name] = Account(salt: salt, cost: cost, hash: hash)
         }
     }
 
@@ -42,14 +49,14 @@ public struct Accounts: Sendable {
     }
 
     /// Adds somebody, or gives them another password.
-    public mutating func set(_ name: String, password: String) throws {
+    public mutating func set(_ name: String, password: String, cost: Int = Accounts.cost) throws {
         guard Accounts.isName(name) else { throw AccountsError("\(name): a name is 2 to 40 of a-z, 0-9, `.` and `-`") }
         guard password.count >= Accounts.passwordCharactersMin else {
             throw AccountsError("the password needs at least \(Accounts.passwordCharactersMin) characters")
         }
         var generator = SystemRandomNumberGenerator()
         let salt = (0..<16).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
-        accounts[name] = Account(salt: salt, hash: try Accounts.hash(password, salt))
+        accounts[name] = Account(salt: salt, cost: cost, hash: try Accounts.hash(password, salt, cost))
     }
 
     /// The file's text.
@@ -58,7 +65,13 @@ public struct Accounts: Sendable {
             "accounts": .object(
                 JSONObject(
                     accounts.sorted { $0.key < $1.key }.map { name, account in
-                        (name, ["salt": .string(Base64URL.encode(account.salt)), "scrypt": .string(Base64URL.encode(account.hash))])
+                        (
+                            name,
+                            [
+                                "salt": .string(Base64URL.encode(account.salt)), "cost": JSON(account.cost),
+                                "scrypt": .string(Base64URL.encode(account.hash)),
+                            ]
+                        )
                     }))
         ]).prettyText + "\n"
     }
@@ -66,16 +79,17 @@ public struct Accounts: Sendable {
     /// Takes as long for a name that is not there.
     public func isRight(_ name: String, password: String) -> Bool {
         let account = accounts[name]
-        guard let given = try? Accounts.hash(password, account?.salt ?? [UInt8](repeating: 0, count: 16)) else { return false }
+        let cost = account?.cost ?? accounts.values.map(\.cost).max() ?? Accounts.cost
+        guard let given = try? Accounts.hash(password, account?.salt ?? [UInt8](repeating: 0, count: 16), cost) else { return false }
         let expected = account?.hash ?? [UInt8](repeating: 0, count: 32)
         return zip(given, expected).reduce(account == nil ? 1 : 0) { $0 | ($1.0 ^ $1.1) } == 0
     }
 
-    static func hash(_ password: String, _ salt: [UInt8]) throws -> [UInt8] {
+    private static func hash(_ password: String, _ salt: [UInt8], _ cost: Int) throws -> [UInt8] {
         // One form of what a person types, whichever keyboard composed it.
         let typed = Array(password.precomposedStringWithCompatibilityMapping.utf8)
         let key = try KDF.Scrypt.deriveKey(
-            from: typed, salt: salt, outputByteCount: 32, rounds: rounds, blockSize: 8, parallelism: parallelism)
+            from: typed, salt: salt, outputByteCount: 32, rounds: cost, blockSize: 8, parallelism: parallelism)
         return key.withUnsafeBytes { Array($0) }
     }
 }

@@ -101,7 +101,7 @@ import WaslWeb
 
     @Test func aPaperOfManyPiecesPassesEveryJoint() async throws {
         let road = try await Road(agency: "cnam")
-        let paper = TestWorld.paper(bytes: 2 << 20)
+        let paper = TestWorld.paper(bytes: 600_000)
         try await layDown(paper, road)
         var fields = Self.claim
         fields["attachments"] = [entry(paper)]

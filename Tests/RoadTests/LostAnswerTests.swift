@@ -1,10 +1,13 @@
 import Foundation
+import GRDB
 import TestSupport
 import Testing
+import WaslJournal
 import WaslModel
 import WaslSeal
 
 @testable import WaslAgency
+@testable import WaslHouse
 
 /// The agency acted and its answer was lost: what each effect class makes of it, with the agency's own log as the witness.
 @Suite struct LostAnswerTests {
@@ -87,6 +90,39 @@ import WaslSeal
             try await road.worker.record(resolution, resolution.text, signatures, ["agent-0", "agent-1"], evidence)
         }
         #expect(try road.effects().count == 1)
+        await road.end()
+    }
+
+    @Test func progressIsToldOnceAndAskedAgainUntilItIsDecided() async throws {
+        let road = try await Road(agency: "sonede")
+        let request = try await road.order(
+            "sonede.bill.dispute", ["police_number": "20415678", "reason": "الفاتورة لا توافق العداد منذ شهرين"])
+        #expect(try await road.state(of: request) { OutcomeStatus(rawValue: $0)?.isTerminal == true } == "completed")
+        #expect(try await road.states(of: request) == ["accepted", "progress", "completed"])
+        #expect(try road.effects().map(\.reference) == [request])
+        await road.end()
+    }
+
+    @Test func anAnswerThatNoRuleCoversIsKeptForTheEngineerAndNamedByItsDigest() async throws {
+        let road = try await Road(agency: "tt") { broker in
+            broker.declare(queue: "tap")
+            broker.bind(.outcomes, "tap", "#")
+        }
+        road.office.force(.malformedAnswerAfterActing)
+        let request = try await road.order("tt.bill.pay", fields("line", "71234567"))
+        #expect(try await road.state(of: request) { $0 == "parked" } == "parked")
+        let (digest, bytes, sealed) = try await road.worker.journal.read { db -> (String, Int64, String) in
+            let row = try Row.fetchOne(db, sql: "SELECT digest, bytes, sealed FROM answer")
+            return (row?[0] ?? "", row?[1] ?? 0, row?[2] ?? "")
+        }
+        let said = try await road.house.journal.read { db in
+            try Envelope(parsing: [UInt8](try Data.fetchOne(db, sql: "SELECT body FROM outcome") ?? Data()))
+        }
+        #expect(said.data["answer"]?["digest"]?.string == digest)
+        #expect(said.data["answer"]?["bytes"]?.integer == bytes)
+        let text = try SealedText.open(
+            sealed, with: road.world.keys["tt"]!.opening, sender: ParticipantID("tt")!, recipient: ParticipantID("tt")!)
+        #expect(Int64(text.count) == bytes && !text.isEmpty)
         await road.end()
     }
 

@@ -51,7 +51,7 @@ final class Road: Sendable {
                 registry: world.registry, catalogue: CatalogueHolder(world.catalogue), version: "test"), broker: broker, logger: logger)
         let worker = try AgencyWorker(
             AgencyWorker.Parts(
-                agency: world.catalogue.agencies[ParticipantID(id)!]!, endpoint: "http://127.0.0.1:\(port)", secret: secret,
+                agency: world.catalogue.agencies[ParticipantID(id)!]!, endpoint: "http://127.0.0.1:\(port)", secret: secret, staffFile: world.folder + "/staff.json",
                 journalPath: world.folder + "/worker.sqlite", headPath: nil, keys: world.keys[id]!, registry: world.registry,
                 catalogue: CatalogueHolder(world.catalogue),
                 translator: try Translator(
@@ -62,6 +62,8 @@ final class Road: Sendable {
         let house = house
         tasks = [server, Task { try await worker.run() }, Task { await house.run() }]
     }
+
+    var staffFile: String { world.folder + "/staff.json" }
 
     func order(_ service: String, _ fields: JSONObject) async throws -> String {
         let receipt = try await house.accept(

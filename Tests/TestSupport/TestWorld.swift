@@ -19,6 +19,9 @@ public final class TestWorld: Sendable {
     public static let project = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent().path
 
+    /// The project's own catalogue, read once for all tests.
+    public static let published = Result { try Catalogue(folder: TestWorld.project + "/Schemas") }
+
     public init() throws {
         folder = try TestWorld.makeFolder()
         let houses = ["hydra", "kerker"]
@@ -28,7 +31,7 @@ public final class TestWorld: Sendable {
         self.keys = keys
         let persons = [SigningKey(), SigningKey(), SigningKey()]
         self.persons = persons
-        let catalogue = try Catalogue(folder: TestWorld.project + "/Schemas")
+        let catalogue = try TestWorld.published.get()
         self.catalogue = catalogue
         let services = Dictionary(uniqueKeysWithValues: catalogue.all.map { ($0.id, "test") })
         func participant(_ id: String, _ role: Role) -> Registry.Participant {

@@ -55,6 +55,48 @@ import WaslModel
         #expect(rules(.idempotent).decideBeforeCall(of: job(first: -1001, doubted: true), at: now).map(kind) == "park")
     }
 
+    private let note: JSONObject = ["code": "studied", "ar": "قيد الدرس", "fr": "à l'étude", "en": "being studied"]
+
+    @Test(arguments: [(EffectClass.queryable, "wait, look up"), (.idempotent, "wait, call")])
+    func whoIsAtWorkIsAskedAgainInTheWayThatChangesNothing(_ effect: EffectClass, _ expected: String) {
+        let decision = rules(effect).decide(.progress(note: note, askAfter: .seconds(60)), in: .call, of: job(), at: now)
+        #expect(kind(decision) == expected)
+    }
+
+    @Test func whatTheAgencyIsAtWorkOnNeitherExpiresNorIsDoneAgain() {
+        var known = job(first: -5000, last: -5000, expiry: -1)
+        known.heard = 1
+        #expect(rules(.queryable).decideBeforeCall(of: known, at: now) == nil)
+        #expect(rules(.idempotent).decideBeforeCall(of: known, at: now).map(kind) == "park", "its key may be forgotten")
+        let first = rules(.queryable).decide(.absent, in: .lookup, of: known, at: now)
+        #expect(kind(first) == "look up")
+        known.absences = 1
+        #expect(kind(rules(.queryable).decide(.absent, in: .lookup, of: known, at: now)) == "park")
+    }
+
+    @Test func aPaperIsBroughtAgainAfterAnythingButARefusal() {
+        for verdict in [Verdict.doubt("x"), .definiteNo("x", retryAfter: nil), .absent] {
+            #expect(kind(rules(.neither).decide(verdict, in: .upload, of: job(), at: now)) == "call")
+        }
+        #expect(kind(rules(.neither).decide(.refused(reason: ["code": "x"]), in: .upload, of: job(), at: now)) == "refused")
+    }
+
+    @Test func progressIsBelievedOnlyWhereAskingAgainChangesNothingAndWithWordsForTheCitizen() throws {
+        let catalogue = try TestWorld.published.get()
+        func verdict(_ service: String, _ note: JSONObject) -> Verdict {
+            Verdict(
+                ["result": "progress", "progress": .object(note), "after": 60], of: catalogue.service(ServiceID(service)!), in: .call,
+                status: 200)
+        }
+        #expect(verdict("sonede.bill.dispute", note) == .progress(note: note, askAfter: .seconds(60)))
+        for (service, words) in [("tt.bill.pay", note), ("steg.bill.view", note), ("sonede.bill.dispute", ["code": "x"])] {
+            guard case .doubt = verdict(service, words) else {
+                Issue.record("\(service)")
+                continue
+            }
+        }
+    }
+
     @Test func absenceBeforeTheSettleTimeSaysNothing() {
         let decision = rules(.queryable).decide(.absent, in: .lookup, of: job(last: -5), at: now)
         #expect(decision == .lookUp(at: now.advanced(by: .seconds(5)), absences: 0))

@@ -17,6 +17,7 @@ public final class SimulatedOffice: Sendable {
     private struct State {
         var calls: [String: Int] = [:]
         var payments: [String: [Payment]] = [:]
+        var looks: [String: Int] = [:]
         var extraFault: FaultPlan.Fault?
         var firstCallWaiters: [String: [CheckedContinuation<Void, Never>]] = [:]
     }
@@ -97,6 +98,15 @@ public final class SimulatedOffice: Sendable {
             detail: operation.detail,
             acted: acted
         ) { receipt in render(operation.answer(self, receipt, reference)) }
+    }
+
+    /// What people have decided about a case: nothing before it has been asked about three times.
+    func decision(_ reference: String) -> Bool? {
+        let looks = state.withLock { state in
+            state.looks[reference, default: 0] += 1
+            return state.looks[reference] ?? 0
+        }
+        return looks < 3 ? nil : number(reference) % 3 != 0
     }
 
     func payments(_ reference: String) -> [Payment] { state.withLock { $0.payments[reference] ?? [] } }

@@ -51,7 +51,13 @@ public struct SimulatedSonede: SimulatedAgency {
     private static let dispute = SimulatedOperation(
         name: "DeposerReclamation", fields: ["ReferenceExterne": Take.reference, "NumeroPolice": police, "Motif": Take.text(10...2000)],
         reference: "ReferenceExterne", known: ("NumeroPolice", "POLICE_INCONNUE")
-    ) { _, number, _ in ["NumeroDossier": .string(number), "Decision": "EN_COURS"] }
+    ) { office, number, reference in
+        switch office.decision(reference) {
+        case nil: ["NumeroDossier": .string(number), "Decision": "EN_COURS", "DelaiSecondes": "1"]
+        case true?: ["NumeroDossier": .string(number), "Decision": "ACCEPTEE"]
+        case false?: ["NumeroDossier": .string(number), "Decision": "REJETEE"]
+        }
+    }
 
     private static let complaint = SimulatedOperation(
         name: "DeposerDoleance",

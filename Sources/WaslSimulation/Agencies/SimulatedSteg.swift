@@ -84,7 +84,13 @@ public struct SimulatedSteg: SimulatedAgency {
         fields: [
             "reference_client": Take.digits(9), "periode": Take.month, "motif": Take.text(10...2000), "reference_externe": Take.reference,
         ], reference: "reference_externe", known: ("reference_client", "REFERENCE_INCONNUE"), isKeyed: true
-    ) { _, number, _ in ["numero_dossier": .string(number), "decision": "EN_COURS"] }
+    ) { office, number, reference in
+        switch office.decision(reference) {
+        case nil: ["numero_dossier": .string(number), "decision": "EN_COURS", "delai_secondes": 1]
+        case true?: ["numero_dossier": .string(number), "decision": "ACCEPTEE"]
+        case false?: ["numero_dossier": .string(number), "decision": "REJETEE"]
+        }
+    }
 
     private static let complaint = SimulatedOperation(
         name: "doleance", fields: ["objet": Take.text(3...200), "texte": Take.text(10...4000), "reference_externe": Take.reference],
