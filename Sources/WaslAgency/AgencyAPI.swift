@@ -49,7 +49,9 @@ extension AgencyWorker {
     /// Answers that no rule covered, opened for the engineer who writes the rule.
     private static func answers(_ db: Database, _ number: Int64, _ own: ParticipantID, _ keys: [OpeningKey]) throws -> [JSON] {
         try Row.fetchAll(db, sql: "SELECT * FROM answer WHERE job = ? ORDER BY n", arguments: [number]).map { row in
-            let text = (try? SealedText.open(row["sealed"], with: keys, sender: own, recipient: own)).map { String(decoding: $0, as: UTF8.self) }
+            let text = (try? SealedText.open(row["sealed"], with: keys, sender: own, recipient: own)).map {
+                String(decoding: $0, as: UTF8.self)
+            }
             return [
                 "n": .integer(row["n"]), "status": .integer(row["status"]), "bytes": .integer(row["bytes"]),
                 "digest": .string(row["digest"]), "text": JSON(text),
@@ -67,12 +69,13 @@ extension AgencyWorker {
                 db, sql: "SELECT * FROM attempt WHERE job = ? ORDER BY n", arguments: [row["number"] as Int64])
             json["answers"] = .array(try AgencyWorker.answers(db, row["number"], own, keys))
             json["desk"] = .array(
-                try Row.fetchAll(db, sql: "SELECT at, holder, act FROM desk_act WHERE subject = ? ORDER BY number", arguments: [request]).map {
-                    [
-                        "at": .string(Timestamp(milliseconds: $0["at"]).description), "holder": .string($0["holder"]),
-                        "act": .string($0["act"]),
-                    ]
-                })
+                try Row.fetchAll(db, sql: "SELECT at, holder, act FROM desk_act WHERE subject = ? ORDER BY number", arguments: [request])
+                    .map {
+                        [
+                            "at": .string(Timestamp(milliseconds: $0["at"]).description), "holder": .string($0["holder"]),
+                            "act": .string($0["act"]),
+                        ]
+                    })
             json["attemptList"] = .array(
                 attempts.map {
                     [

@@ -21,6 +21,12 @@ package struct AgencyRebuild {
         var isDoubted = false
         var status: OutcomeStatus?
         var revision: Int64 = 0
+        var piecesSent: [AttachmentID: Set<Int>] = [:]
+        /// Pieces that were promised with an outcome, less those that were sent.
+        var piecesMissing: [AttachmentID: Set<Int>] = [:]
+
+        /// The outcome was said, and its document died with the disk.
+        var hasLostDocument: Bool { piecesMissing.values.contains { !$0.isEmpty } }
     }
 
     /// One step: all of it, or nothing.
@@ -62,6 +68,13 @@ package struct AgencyRebuild {
             if status == .inDoubt { story.isDoubted = true }
             if story.status?.isTerminal != true, status.isTerminal || revision > story.revision { story.status = status }
             story.revision = max(story.revision, revision)
+            for notice in (try? AttachmentNotice.all(in: envelope.data)) ?? [] {
+                story.piecesMissing[notice.id] = Set(1...notice.pieces).subtracting(story.piecesSent[notice.id] ?? [])
+            }
+        case .attachmentChunk:
+            guard let piece = try? AttachmentPiece(envelope) else { return }
+            story.piecesSent[piece.id, default: []].insert(piece.number)
+            story.piecesMissing[piece.id]?.remove(piece.number)
         default: return
         }
     }
@@ -70,7 +83,10 @@ package struct AgencyRebuild {
         _ job: inout Job, _ story: Story, _ steps: AgencySteps, _ transaction: JournalTransaction, isWhole: Bool
     ) throws {
         job.revision = story.revision
-        if story.status?.isTerminal == true {
+        let effect = desk.catalogue.service(job.service, version: job.contract)?.effect
+        // Asked again with the same key, the agency gives the same document again.
+        let isAskedAgain = story.status == .completed && story.hasLostDocument && effect == .idempotent
+        if story.status?.isTerminal == true, !isAskedAgain {
             job.state = .done
             return try steps.keep(job, isTakenSaid: true, in: transaction)
         }
@@ -80,7 +96,7 @@ package struct AgencyRebuild {
         }
         // Nothing is called before its papers are here.
         if job.state == .gathering, !story.isIntended, !story.isDoubted { return try steps.keep(job, isTakenSaid: false, in: transaction) }
-        switch desk.catalogue.service(job.service, version: job.contract)?.effect {
+        switch effect {
         case .read: break
         case .idempotent:
             // The first attempt may have been as early as the order itself.
@@ -103,6 +119,6 @@ package struct AgencyRebuild {
                 conclusion, outcome: try desk.outcome(of: conclusion, environment), in: transaction)
             return
         }
-        try steps.keep(job, isTakenSaid: story.isIntended || story.isDoubted, in: transaction)
+        try steps.keep(job, isTakenSaid: story.isIntended || story.isDoubted || isAskedAgain, in: transaction)
     }
 }

@@ -16,7 +16,7 @@ package struct PreparedOutcome: Sendable {
     /// Besides status and revision, what the ledger may see.
     package var visible: JSONObject
     /// Documents that go with it.
-    var documents: [LaidDownDocument] = []
+    package var documents: [LaidDownDocument] = []
     /// The agency's answer, where it left doubt: its digest is said, so that it can be found again.
     var answer: AgencyAnswer?
 }
@@ -44,6 +44,8 @@ package struct StaleJob: Error {}
 /// The agency worker's steps: each runs inside ONE transaction and does no I/O besides.
 package struct AgencySteps: Sendable {
     let agency: ParticipantID
+    /// How long a request waits for its papers: mobile houses are away for days, and a disk that was lost may have taken them along.
+    static let paperPatience: Duration = .seconds(10 * 86_400)
 
     package init(agency: ParticipantID) { self.agency = agency }
 
@@ -109,7 +111,8 @@ package struct AgencySteps: Sendable {
         let notices = try AttachmentNotice.all(in: envelope.data)
         try transaction.expect(notices, of: envelope)
         let isWhole = try notices.isEmpty || JournalStore.isWhole(db, cause: envelope.id, subject: subject)
-        let (state, due): (Job.State, Timestamp) = isWhole ? (.ready, now) : (.gathering, expiry)
+        let (state, due): (Job.State, Timestamp) =
+            isWhole ? (.ready, now) : (.gathering, min(expiry, now.advanced(by: AgencySteps.paperPatience)))
         let millimes = envelope.data["millimes"]?.integer
         try db.cachedStatement(
             sql: """

@@ -24,7 +24,8 @@ public final class AgencyWorker: Sendable {
         public let version: String
 
         public init(
-            agency: Agency, endpoint: String, secret: String? = nil, staffFile: String? = nil, journalPath: String, headPath: String?, keys: KeyFile,
+            agency: Agency, endpoint: String, secret: String? = nil, staffFile: String? = nil, journalPath: String, headPath: String?,
+            keys: KeyFile,
             registry: RegistryHolder, catalogue: CatalogueHolder, translator: Translator, version: String
         ) {
             self.agency = agency

@@ -137,6 +137,10 @@ package struct JobDesk: Sendable {
             "invalid-order": LocalizedText(
                 ar: "المطلب غير مطابق لشروط الخدمة", fr: "La demande n'est pas conforme au service",
                 en: "The order does not fit the service"),
+            "papers-missing": LocalizedText(
+                ar: "لم تصل الوثائق المرفقة؛ أعد تقديم المطلب بوثائقه",
+                fr: "Les pièces jointes ne sont pas arrivées ; refaites la demande avec ses pièces",
+                en: "The attached papers never arrived; make the request again with its papers"),
             "paper-damaged": LocalizedText(
                 ar: "وثيقة مرفقة لا توافق ما أعلن عنها", fr: "Une pièce jointe ne correspond pas à ce qui est annoncé",
                 en: "An attached paper is not what it is said to be"),

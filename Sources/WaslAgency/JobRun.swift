@@ -107,7 +107,10 @@ package struct JobRun: Sendable {
     package mutating func start(at now: Timestamp) -> Action {
         if job.state == .gathering || job.state == .desk {
             if job.heard > 0 { return .nothing }
-            return now < job.expiry ? .again(reason: "not expired yet") : conclude(nil, nil, .conclude(.expired, [:]), answered: nil)
+            if now >= job.expiry { return conclude(nil, nil, .conclude(.expired, [:]), answered: nil) }
+            // Nothing was done, and the citizen is told to bring them again.
+            guard job.state == .gathering, now >= job.due else { return .again(reason: "not due yet") }
+            return conclude(nil, nil, .conclude(.failed, JobDesk.reason("papers-missing")), answered: nil)
         }
         guard job.state == .ready || job.state == .looking else { return .nothing }
         guard let service else { return giveUp(.failed, "unknown-service") }
@@ -181,7 +184,9 @@ package struct JobRun: Sendable {
             if (error as? TranslationError)?.code == .killed, job.attempts < 3 {
                 return settle(.definiteNo("\(error)", retryAfter: nil), at: now, answered: nil)
             }
-            if stage == .upload, !job.isDoubted { return conclude(stage, nil, .conclude(.failed, JobDesk.reason("translation")), answered: nil) }
+            if stage == .upload, !job.isDoubted {
+                return conclude(stage, nil, .conclude(.failed, JobDesk.reason("translation")), answered: nil)
+            }
             if phase == .lookup || job.isDoubted {
                 return conclude(
                     phase, .doubt("\(error)"), .park(reason: "the lookup cannot be translated: \(error)"), answered: nil)

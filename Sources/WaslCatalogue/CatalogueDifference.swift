@@ -27,7 +27,9 @@ public struct CatalogueDifference: Sendable, CustomStringConvertible {
             }
             if before.isDesk != after.isDesk {
                 found.append(
-                    .init(service: name, change: after.isDesk ? "is now answered at a desk" : "is no longer answered at a desk", isBreaking: true))
+                    .init(
+                        service: name, change: after.isDesk ? "is now answered at a desk" : "is no longer answered at a desk",
+                        isBreaking: true))
             }
             if before.agency != after.agency { found.append(.init(service: name, change: "another agency", isBreaking: true)) }
             for example in try Example.all(of: before) {

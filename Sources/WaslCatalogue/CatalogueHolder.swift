@@ -36,7 +36,8 @@ public final class CatalogueHolder: Sendable {
             }
             guard same.isDesk == service.isDesk else {
                 throw SettingsError(
-                    file: same.folder + "/service.yaml", key: "style", reason: "between a desk and a machine a request does not change; make a new version")
+                    file: same.folder + "/service.yaml", key: "style",
+                    reason: "between a desk and a machine a request does not change; make a new version")
             }
             guard same.effect == service.effect else {
                 throw SettingsError(

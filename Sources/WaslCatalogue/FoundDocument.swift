@@ -1,6 +1,6 @@
+import Crypto
 import Foundation
 package import WaslModel
-import Crypto
 
 /// A document that came inside an agency's answer.
 package struct FoundDocument: Sendable, Hashable {

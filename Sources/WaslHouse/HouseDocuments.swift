@@ -48,7 +48,8 @@ extension House {
         guard start.starts(with: signature.start) else {
             throw Problem(
                 .unprocessableContent, "not-that-type",
-                LocalizedText(ar: "المحتوى لا يوافق نوع الوثيقة", fr: "Le contenu n'est pas du type annoncé", en: "The content is not of that type"),
+                LocalizedText(
+                    ar: "المحتوى لا يوافق نوع الوثيقة", fr: "Le contenu n'est pas du type annoncé", en: "The content is not of that type"),
                 detail: "The bytes do not begin as \(type) does; scan it again or send its true type.")
         }
         let document = try writer.finish(id: AttachmentID(environment.makeUUID(environment.now())), type: type)

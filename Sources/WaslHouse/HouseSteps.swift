@@ -164,7 +164,8 @@ package struct HouseSteps: Sendable {
             try Bool.fetchOne(
                 db.cachedStatement(sql: "SELECT 1 FROM outcome WHERE request = ? AND id = ?"),
                 arguments: [subject.text, envelope.id]) ?? false
-        return try isKnown && JournalStore.isWhole(db, cause: envelope.id, subject: subject) ? ["id": .string(envelope.id), "subject": .string(subject.text)] : nil
+        return try isKnown && JournalStore.isWhole(db, cause: envelope.id, subject: subject)
+            ? ["id": .string(envelope.id), "subject": .string(subject.text)] : nil
     }
 
     /// - Returns: the entry for `outcome.delivered`, where the message was an outcome.

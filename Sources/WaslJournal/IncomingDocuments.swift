@@ -27,7 +27,8 @@ extension SealedContent {
     public static func openPiece(_ sealed: String, in envelope: Envelope, with keys: [OpeningKey]) throws -> [UInt8] {
         let fields = try SealedContent.open(sealed, in: envelope, with: keys)
         guard let content = fields["content"]?.string.flatMap({ Base64URL.decode($0) }), content.count <= Attachments.pieceBytes else {
-            throw EnvelopeError(attribute: "data.sealed", reason: "expected `content`: base64url of at most \(Attachments.pieceBytes) bytes")
+            throw EnvelopeError(
+                attribute: "data.sealed", reason: "expected `content`: base64url of at most \(Attachments.pieceBytes) bytes")
         }
         return content
     }

@@ -2,7 +2,6 @@ package import GRDB
 public import WaslModel
 public import WaslSeal
 
-
 /// A document cut into pieces that only we can open: ready to be laid down in the journal.
 public struct LaidDownDocument: Sendable {
     public let id: AttachmentID

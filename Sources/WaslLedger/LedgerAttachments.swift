@@ -24,6 +24,41 @@ extension LedgerSteps {
             ])
             try look(at: notice.id, of: envelope.source, findings, transaction)
         }
+        if envelope.type == .outcome, !notices.isEmpty { try supersede(envelope, subject, findings, transaction) }
+        try endWithRequest(subject, findings, transaction)
+    }
+
+    /// An agency whose disk was lost asks for a document anew: what the outcome before it promised does not come any more.
+    private func supersede(_ envelope: Envelope, _ subject: RequestID, _ findings: Findings, _ transaction: JournalTransaction) throws {
+        try end(
+            """
+            subject = ?2 AND source = ?3 AND cause <> (SELECT outcome FROM request WHERE subject = ?2)
+                AND EXISTS (SELECT 1 FROM request WHERE subject = ?2 AND outcome = ?4)
+            """, [subject.text, envelope.source.description, envelope.id], subject, "another outcome took its place", findings, transaction)
+    }
+
+    /// A request that has ended needs no papers.
+    func endWithRequest(_ subject: RequestID, _ findings: Findings, _ transaction: JournalTransaction) throws {
+        try end(
+            """
+            subject = ?2 AND source LIKE '/houses/%' AND EXISTS (SELECT 1 FROM request WHERE subject = ?2 AND is_terminal = 1)
+            """, [subject.text], subject, "the request has ended", findings, transaction)
+    }
+
+    private func end(
+        _ condition: String, _ arguments: [String], _ subject: RequestID, _ cause: String, _ findings: Findings,
+        _ transaction: JournalTransaction
+    ) throws {
+        let db = transaction.db
+        try db.cachedStatement(sql: "UPDATE attachment SET ended = ?1 WHERE whole IS NULL AND ended IS NULL AND \(condition)")
+            .execute(arguments: StatementArguments([transaction.now.milliseconds]) + StatementArguments(arguments))
+        guard db.changesCount > 0 else { return }
+        let rows = try Row.fetchAll(
+            db.cachedStatement(sql: "SELECT source, id FROM attachment WHERE subject = ? AND ended IS NOT NULL"), arguments: [subject.text])
+        for row in rows {
+            guard let source = Source(row[0]) else { continue }
+            try findings.clear(.attachmentIncomplete, key: "\(source.participant) \(row[1] as String)", cause: cause)
+        }
     }
 
     /// A piece has come. It may come before the message that names its document.
@@ -46,6 +81,7 @@ extension LedgerSteps {
         try db.cachedStatement(sql: "UPDATE attachment SET seen = seen + 1, moved = ?, asks = 0 WHERE source = ? AND id = ?")
             .execute(arguments: [transaction.now.milliseconds, source, piece.id.text])
         try look(at: piece.id, of: envelope.source, findings, transaction)
+        try endWithRequest(subject, findings, transaction)
     }
 
     private func look(
@@ -66,7 +102,7 @@ extension LedgerSteps {
         let rows = try Row.fetchAll(
             transaction.db.cachedStatement(
                 sql: """
-                    SELECT source, id, subject, pieces, seen, asked, asks FROM attachment WHERE whole IS NULL AND moved < ?
+                    SELECT source, id, subject, pieces, seen, asked, asks FROM attachment WHERE whole IS NULL AND ended IS NULL AND moved < ?
                     ORDER BY moved LIMIT 200
                     """), arguments: [before])
         for row in rows {

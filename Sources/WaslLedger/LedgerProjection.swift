@@ -96,6 +96,11 @@ extension LedgerSteps {
                 evidence: ["first": JSON(known), "then": .string(status.rawValue), "id": .string(envelope.id)])
             return
         }
+        if isTerminal, known == status.rawValue, revision > row[1] as Int64 {
+            // The same end said anew: with a document that the first saying has lost.
+            return try transaction.db.cachedStatement(sql: "UPDATE request SET outcome = ?, revision = ?, asks = 0 WHERE subject = ?")
+                .execute(arguments: [envelope.id, revision, subject.text])
+        }
         guard !isTerminal, status.isTerminal || revision > row[1] as Int64 else { return }
         try transaction.db.cachedStatement(
             sql: """
@@ -115,6 +120,7 @@ extension LedgerSteps {
     ) throws {
         let agency = envelope.source.participant
         if status.isTerminal {
+            try endWithRequest(subject, findings, findings.transaction)
             try findings.clear(
                 [.inDoubt, .parked, .notTaken, .overdue, .unroutable, .deadLettered], about: subject,
                 cause: "the agency says `\(status.rawValue)`")

@@ -23,6 +23,7 @@ package struct Overview: Sendable {
     let brokenLanes: Int64
     let attachments: Int64
     let wholeAttachments: Int64
+    let openAttachments: Int64
     let participants: [ParticipantRow]
 
     package static func fetch(_ db: Database, at now: Timestamp) throws -> Overview {
@@ -32,7 +33,8 @@ package struct Overview: Sendable {
                 SELECT COUNT(submitted), coalesce(SUM(is_terminal), 0),
                     coalesce(SUM(is_terminal = 1 AND delivered IS NOT NULL), 0) FROM request
                 """)
-        let attachments = try Row.fetchOne(db, sql: "SELECT COUNT(*), COUNT(whole) FROM attachment")
+        let attachments = try Row.fetchOne(
+            db, sql: "SELECT COUNT(*), COUNT(whole), coalesce(SUM(whole IS NULL AND ended IS NULL), 0) FROM attachment")
         let statuses = try Row.fetchAll(
             db, sql: "SELECT coalesce(status, CASE WHEN taken IS NULL THEN 'sent' ELSE 'taken' END), COUNT(*) FROM request GROUP BY 1")
         let findings = try Row.fetchAll(
@@ -54,7 +56,7 @@ package struct Overview: Sendable {
             terminal: totals?[1] ?? 0, delivered: totals?[2] ?? 0,
             openFindings: Dictionary(uniqueKeysWithValues: findings.map { ($0[0] as String, $0[1] as Int64) }),
             brokenLanes: try Int64.fetchOne(db, sql: "SELECT COUNT(*) FROM lane WHERE gap_since IS NOT NULL") ?? 0,
-            attachments: attachments?[0] ?? 0, wholeAttachments: attachments?[1] ?? 0,
+            attachments: attachments?[0] ?? 0, wholeAttachments: attachments?[1] ?? 0, openAttachments: attachments?[2] ?? 0,
             participants: participants.map {
                 ParticipantRow(
                     id: $0[0], seen: ($0[1] as Int64?).map { Timestamp(milliseconds: $0) }, backlog: $0[2],
@@ -66,7 +68,7 @@ package struct Overview: Sendable {
         [
             "at": .string(at.description), "entries": .integer(entries), "submitted": .integer(submitted),
             "terminal": .integer(terminal), "delivered": .integer(delivered), "brokenLanes": .integer(brokenLanes),
-            "attachments": ["named": .integer(attachments), "whole": .integer(wholeAttachments)],
+            "attachments": ["named": .integer(attachments), "whole": .integer(wholeAttachments), "open": .integer(openAttachments)],
             "byStatus": .object(JSONObject(byStatus.sorted { $0.key < $1.key }.map { ($0.key, .integer($0.value)) })),
             "openFindings": .object(JSONObject(openFindings.sorted { $0.key < $1.key }.map { ($0.key, .integer($0.value)) })),
             "participants": .array(
@@ -156,7 +158,7 @@ package enum LedgerQueries {
                 SELECT 'request ' || subject || ' is ' || coalesce(status, 'sent') || CASE WHEN is_terminal THEN ', not delivered' ELSE '' END
                     FROM request WHERE is_terminal = 0 AND coalesce(status, '') <> 'parked' OR delivered IS NULL
                 UNION ALL SELECT 'document ' || id || ' of ' || source || ' has ' || seen || ' of ' || pieces || ' pieces'
-                    FROM attachment WHERE whole IS NULL
+                    FROM attachment WHERE whole IS NULL AND ended IS NULL
                 UNION ALL SELECT 'lane ' || source || ' has a gap after ' || through FROM lane WHERE gap_since IS NOT NULL AND asks < 8
                 LIMIT 5
                 """)

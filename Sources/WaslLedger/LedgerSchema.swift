@@ -113,11 +113,13 @@ package enum LedgerSchema {
                         seen INTEGER NOT NULL DEFAULT 0,
                         moved INTEGER NOT NULL,
                         whole INTEGER,
+                        -- Nobody waits for it any more: its request has ended without it, or another outcome took its place.
+                        ended INTEGER,
                         asked INTEGER NOT NULL DEFAULT 0,
                         asks INTEGER NOT NULL DEFAULT 0,
                         PRIMARY KEY (source, id)
                     ) STRICT, WITHOUT ROWID;
-                    CREATE INDEX attachment_open ON attachment (moved) WHERE whole IS NULL;
+                    CREATE INDEX attachment_open ON attachment (moved) WHERE whole IS NULL AND ended IS NULL;
                     CREATE INDEX attachment_subject ON attachment (subject);
                     CREATE TABLE attachment_piece (
                         source TEXT NOT NULL,

@@ -115,7 +115,7 @@ extension LedgerSteps {
 
     /// A request is taken, and an outcome delivered, with all its documents: while these are on their way, nobody is late with it.
     private static let isWhole =
-        "NOT EXISTS (SELECT 1 FROM attachment a WHERE a.subject = request.subject AND (a.whole IS NULL OR a.whole >= ?1))"
+        "NOT EXISTS (SELECT 1 FROM attachment a WHERE a.subject = request.subject AND a.ended IS NULL AND (a.whole IS NULL OR a.whole >= ?1))"
 
     /// Two looks at the same condition, so that what is already open or not yet due again never hides what is new.
     private func each(

@@ -45,7 +45,8 @@ public struct Accounts: Sendable {
     }
 
     public static func isName(_ name: String) -> Bool {
-        (2...40).contains(name.utf8.count) && name.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2E || $0 == 0x2D }
+        (2...40).contains(name.utf8.count)
+            && name.utf8.allSatisfy { (0x61...0x7A).contains($0) || (0x30...0x39).contains($0) || $0 == 0x2E || $0 == 0x2D }
     }
 
     /// Adds somebody, or gives them another password.

@@ -94,7 +94,7 @@ public struct Page: Sendable {
         button[disabled] { background: var(--accent); color: #fff; }
         .card { background: #fff; border: 1px solid var(--line); border-radius: .5rem; padding: .2rem 1rem 1rem; margin: .8rem 0; max-width: 40rem; }
         .who { display: flex; gap: .8rem; justify-content: flex-end; align-items: baseline; color: var(--soft); }
-        label { display: block; font-weight: 600; } small { display: block; color: var(--soft); } .text { white-space: pre-wrap; }
+        label { display: block; font-weight: 600; } small { display: block; color: var(--soft); } .text { white-space: pre-wrap; unicode-bidi: plaintext; }
         input, textarea { font: inherit; width: 100%; box-sizing: border-box; padding: .35rem .6rem; border: 1px solid var(--line); border-radius: .4rem; }
         button.main { background: var(--accent); color: #fff; } .bad { color: #a3121f; }
         tbody th { width: 14rem; vertical-align: top; }

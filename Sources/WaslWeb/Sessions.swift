@@ -104,7 +104,8 @@ extension Request {
             let fields = try? URLEncodedFormDecoder().decode([String: String].self, from: String(buffer: buffer))
         else {
             throw Problem(
-                .badRequest, "not-a-form", LocalizedText(ar: "استمارة غير مقروءة", fr: "Formulaire illisible", en: "The form cannot be read"),
+                .badRequest, "not-a-form",
+                LocalizedText(ar: "استمارة غير مقروءة", fr: "Formulaire illisible", en: "The form cannot be read"),
                 detail: "Expected application/x-www-form-urlencoded of at most \(bytesMax) bytes, each field once.")
         }
         return fields
@@ -115,7 +116,9 @@ extension Response {
     /// A page that nothing from elsewhere may frame, feed or run in.
     public static func page(_ html: String, status: HTTPResponse.Status = .ok) -> Response {
         var response = Response.text(html, type: "text/html; charset=utf-8", status: status)
-        response.setHeader("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+        response.setHeader(
+            "Content-Security-Policy",
+            "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
         response.setHeader("X-Content-Type-Options", "nosniff")
         response.setHeader("Referrer-Policy", "no-referrer")
         return response

@@ -44,6 +44,7 @@ public enum PlantedBug: String, Sendable, CaseIterable {
     case backupReopened = "backup-reopened"
     case signatureIgnored = "signature-ignored"
     case fieldsInSight = "fields-in-sight"
+    case pieceForgotten = "piece-forgotten"
     case oneThreadForAllAgencies = "one-thread-for-all-agencies"
 }
 

@@ -2,6 +2,8 @@ import WaslAgency
 import WaslModel
 import WaslSeal
 
+import struct Foundation.Data
+
 /// An agency as the world's oracle: what it did is what happened. Shares no rule with the worker that calls it.
 final class Institution {
     struct Effect {
@@ -58,7 +60,7 @@ final class Institution {
         if world.strikes(.errorBeforeActing, 0.015, about: reference) {
             return later(latency, .translated(["result": "doubt", "why": "status 500"]))
         }
-        if phase == "lookup" { return later(latency, lookUp(reference)) }
+        if phase == "lookup" { return later(latency, lookUp(reference, body["service"]?.string ?? "")) }
         perform(body, reference, latency, later)
     }
 
@@ -73,9 +75,29 @@ final class Institution {
         later(.translated(["result": "uploaded"]))
     }
 
-    private func lookUp(_ reference: String) -> Transport {
+    private func lookUp(_ reference: String, _ service: String) -> Transport {
         guard let effect = effects[reference]?.first else { return .translated(["result": "absent"]) }
-        return .translated(["result": "completed", "fields": ["receipt_number": .string(effect.receipt)]])
+        // A case is studied for a while.
+        if service == Institution.claim, world.agenda.time.since(effect.at) < .seconds(3_000) {
+            let note: JSON = ["code": "studied", "ar": "قيد الدرس", "fr": "à l'étude", "en": "being studied"]
+            return .translated(["result": "progress", "progress": note, "after": 1_200])
+        }
+        return completed(service, effect.receipt)
+    }
+
+    private static let claim = "cnam.claim.submit"
+    private static let certificate = "cnam.coverage.certificate"
+    private static let remembering: Set = ["sonede.bill.pay", certificate]
+
+    /// The certificate of a number: the same bytes each time.
+    private func certificate(_ receipt: String) -> [UInt8] {
+        Array("%PDF-1.4\n\(World.mark) \(receipt)\n".utf8) + [UInt8](repeating: 0x20, count: receipt.utf8.count % 3 == 0 ? 140_000 : 900)
+    }
+
+    /// Digests of the certificates that were given, by reference.
+    var certificates: [String: String] {
+        guard id == "cnam" else { return [:] }
+        return effects.compactMapValues { $0.first.map { hexText(sha256(certificate($0.receipt))) } }
     }
 
     private func perform(_ body: JSON, _ reference: String, _ latency: Int64, _ later: (Int64, Transport) -> Void) {
@@ -89,12 +111,19 @@ final class Institution {
                 ]))
         }
         // By the order, so that every repetition gets the same no.
-        if (fields["amount"]?.integer ?? 0) % 33 == 0 {
+        if let amount = fields["amount"]?.integer, amount % 33 == 0 {
             return later(
                 latency,
                 .translated(["result": "refused", "reason": ["code": "amount-refused", "ar": "لا", "fr": "non", "en": "no"]]))
         }
-        if let known = remembered(service, reference) { return later(latency, completed(known)) }
+        if let known = remembered(service, reference) { return later(latency, completed(service, known)) }
+        if service == Institution.claim {
+            // Nothing is filed before its papers are here, byte for byte.
+            let named = (fields["attachments"]?.array ?? []).compactMap { $0["digest"]?.string }
+            guard !named.isEmpty, papers[reference].map({ $0.isSuperset(of: named) }) == true else {
+                return later(latency, .translated(["result": "definite-no", "why": "papers missing", "after": 5]))
+            }
+        }
         if world.strikes(.actedLate, 0.01, about: reference) {
             // The call is given up, and acted upon all the same, within the time that the agency's contract names.
             let delay = timeout + world.random.number(0...max(0, settle - 50))
@@ -112,18 +141,32 @@ final class Institution {
         if world.strikes(.malformedAnswer, 0.01, about: reference) {
             return later(latency, .translated(["result": "completed", "fields": ["nonsense": true]]))
         }
-        later(latency, completed(receipt))
+        if service == Institution.claim { return later(latency, lookUp(reference, service)) }
+        later(latency, completed(service, receipt))
     }
 
     /// The receipt of an operation whose key this agency still knows; others remember no keys.
     private func remembered(_ service: String, _ reference: String) -> String? {
-        guard service == "sonede.bill.pay", let known = effects[reference]?.last, world.agenda.now - known.at.milliseconds < retention
+        guard Institution.remembering.contains(service), let known = effects[reference]?.last,
+            world.agenda.now - known.at.milliseconds < retention
         else { return nil }
         return known.receipt
     }
 
-    private func completed(_ receipt: String) -> Transport {
-        .translated(["result": "completed", "fields": ["receipt_number": .string(receipt)]])
+    private func completed(_ service: String, _ receipt: String) -> Transport {
+        switch service {
+        case Institution.claim: return .translated(["result": "completed", "fields": ["case_number": .string(receipt)]])
+        case Institution.certificate:
+            let bytes = certificate(receipt)
+            let document: JSON = [
+                "number": .string(receipt), "type": "application/pdf", "size": JSON(bytes.count), "digest": .string(hexText(sha256(bytes))),
+            ]
+            return .translated([
+                "result": "completed", "fields": ["document": document],
+                "attestation": ["contenu": .string(Data(bytes).base64EncodedString())],
+            ])
+        default: return .translated(["result": "completed", "fields": ["receipt_number": .string(receipt)]])
+        }
     }
 
     private func act(_ reference: String, _ fields: JSON) -> String {

@@ -81,7 +81,9 @@ final class World {
                 opening: [try OpeningKey(seed: random.bytes(32), suite: suite)])
         }
         let houseIDs = (1...options.houses).map { ParticipantID("house-\($0)")! }
-        let agencies = catalogue.agencies.values.filter { SimulatedTraffic.agencies.contains($0.id.text) }.sorted { $0.id < $1.id }
+        let agencies = catalogue.agencies.values.filter { SimulatedTraffic.agencies.contains($0.id.text) || $0.id.text == "cnam" }.sorted {
+            $0.id < $1.id
+        }
         let services = Dictionary(uniqueKeysWithValues: Set(catalogue.all.map(\.id)).map { ($0, "simulated") })
         func add(_ id: ParticipantID, _ role: Role) throws {
             let own = try makeKeys()
@@ -145,6 +147,7 @@ final class World {
         var word = try ledger.word()
         for house in houses { for (request, state) in try house.states() { word.houses[request] = state } }
         var violations = checkers.conclude(word)
+        violations += try documentViolations()
         if !isSettled {
             violations.append(
                 Violation(
@@ -162,13 +165,52 @@ final class World {
         let traffic = SimulatedTraffic(seed: options.seed, noteLength: 24)
         for index in 0..<options.requests {
             agenda.after(random.number(60_000...max(60_001, span))) { [self] in
+                let house = houses[Int(random.number(0...Int64(houses.count - 1)))]
+                if index % 12 == 5 { return house.serve(World.certificateOrder, key: "key-\(index)") }
+                if index % 12 == 11 {
+                    let papers = self.papers()
+                    return house.serve(World.claimOrder(papers), papers: papers, key: "key-\(index)")
+                }
                 guard case .object(var order) = traffic.order(index), case .object(var fields)? = order["fields"] else { return }
                 fields["note"] = .string("\(World.mark) \(index)")
                 order["fields"] = .object(fields)
-                houses[Int(random.number(0...Int64(houses.count - 1)))].serve(.object(order), key: "key-\(index)")
+                house.serve(.object(order), key: "key-\(index)")
             }
         }
         ordered = options.requests
+    }
+
+    private static let certificateOrder: JSON = ["service": "cnam.coverage.certificate", "fields": ["insured_id": "1234567890"]]
+
+    private static func claimOrder(_ papers: [[UInt8]]) -> JSON {
+        let entries = papers.enumerated().map { number, paper -> JSON in
+            [
+                "name": .string("\(World.mark) \(number)"), "type": "application/pdf", "size": JSON(paper.count),
+                "digest": .string(hexText(sha256(paper))),
+            ]
+        }
+        return [
+            "service": "cnam.claim.submit",
+            "fields": [
+                "insured_id": "1234567890", "rib": "07040005810111129653", "care_date": "2026-02-02", "attachments": .array(entries),
+            ],
+        ]
+    }
+
+    /// One or two papers, some of more than one piece.
+    private func papers() -> [[UInt8]] {
+        (0..<random.number(1...2)).map { _ in
+            let size = random.happens(0.3) ? Attachments.pieceBytes + 100 : 700
+            return Array("%PDF-1.4\n\(World.mark)\n".utf8) + random.bytes(64) + [UInt8](repeating: 0x20, count: size)
+        }
+    }
+
+    /// A document that a house can print is the very one that the agency gave.
+    private func documentViolations() throws -> [Violation] {
+        let given = institutions.reduce(into: [String: String]()) { $0.merge($1.certificates) { $1 } }
+        return try houses.flatMap { try $0.documents() }.filter { given[$0.request] != $0.digest }.map {
+            Violation(invariant: "a document arrives as it was given", subject: $0.request, reason: "another digest")
+        }
     }
 
     private var isQuiet: Bool {

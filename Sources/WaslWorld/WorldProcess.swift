@@ -49,6 +49,7 @@ class WorldProcess {
     private var link: WorldBroker.WorldConsumer?
     private var pending: [Delivery] = []
     private var isRecording = false
+    private var isMinting = false
     private var waiters: [(number: Int64, action: () -> Void)] = []
     /// A life, from a start to a crash.
     private(set) var life = 0
@@ -137,6 +138,7 @@ class WorldProcess {
         store = nil
         pending = []
         isRecording = false
+        isMinting = false
         waiters = []
     }
 
@@ -232,6 +234,7 @@ class WorldProcess {
             self.link = link
             world.broker.attach(link)
             act(window.linkUp())
+            mintSoon()
         }
     }
 
@@ -244,8 +247,37 @@ class WorldProcess {
         pending = []
     }
 
+    /// Mints the pieces of documents that are due, as ``DocumentPump`` does.
+    func mintSoon() {
+        guard !isMinting else { return }
+        isMinting = true
+        later(world.random.number(1...20)) { [self] in
+            isMinting = false
+            guard isConnected, (try? read({ try JournalStore.hasDuePieces($0) })) == true else { return }
+            guard window.backlog < DocumentPump.backlogMax else { return mintLater() }
+            do {
+                let (registry, keys) = (registry.registry, keys.opening)
+                let minted = try commit { transaction in
+                    let minted = try transaction.mintPieces(DocumentPump.batch, registry: registry, opening: keys)
+                    if world.options.bug == .pieceForgotten {
+                        // The last piece of each document.
+                        try transaction.db.execute(
+                            sql: "UPDATE outgoing SET minted = pieces WHERE subject IS NOT NULL AND pieces > 1 AND minted = pieces - 1")
+                    }
+                    return minted
+                }
+                if minted == DocumentPump.batch { mintSoon() }
+            } catch {
+                mintLater()
+            }
+        }
+    }
+
+    private func mintLater() { later(1_000) { [self] in mintSoon() } }
+
     private func beat() {
         later(world.presenceInterval) { [self] in
+            mintSoon()
             if isConnected, let message = try? commit({ try $0.presenceMessage(presence, version: "simulated") }) {
                 publish([message])
             }

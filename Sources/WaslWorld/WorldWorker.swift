@@ -200,7 +200,8 @@ final class WorldWorker: WorldProcess {
             if world.options.bug == .fieldsInSight { outcome?.visible["note"] = .string(World.mark) }
             let next = try commit { try steps.conclude(conclusion, outcome: outcome, in: $0) }
             world.trace(next.subject.text, id.text, "now \(next.state.rawValue)")
-            if next.state == .ready || next.state == .looking { queue.add(next, fields: conclusion.fields) }
+            if next.state != .done, next.state != .parked { queue.add(next, fields: conclusion.fields) }
+            if outcome?.documents.isEmpty == false { mintSoon() }
             later(0) { [self] in
                 wake()
                 then()

@@ -65,7 +65,8 @@ struct AgencyCommand: AsyncParsableCommand {
             let worker = try AgencyWorker(
                 AgencyWorker.Parts(
                     agency: agency, endpoint: endpoint ?? agency.endpoint, secret: secret, staffFile: staffFile,
-                    journalPath: settings.journalPath, headPath: settings.headFile, keys: settings.keys, registry: settings.registry, catalogue: catalogue,
+                    journalPath: settings.journalPath, headPath: settings.headFile, keys: settings.keys, registry: settings.registry,
+                    catalogue: catalogue,
                     translator: translator, version: Wasl.version),
                 broker: AMQPBroker(settings.broker, logger: logger), logger: logger)
             let router = worker.router(

@@ -107,7 +107,9 @@ struct CatalogueCommand: AsyncParsableCommand {
                 trial.violations.forEach { print($0) }
                 throw Failure.badInput("\(file) is not an order that \(service.id) accepts")
             }
-            if service.isDesk { return print("# desk\nThe agency's staff sees these fields on the worker's page and answers there; nothing is called.") }
+            if service.isDesk {
+                return print("# desk\nThe agency's staff sees these fields on the worker's page and answers there; nothing is called.")
+            }
             let translator = try Translator(
                 programs: catalogue.programs.filter { $0.key.hasPrefix("\(service.id)@") }, executable: Program.path)
             defer { translator.close() }

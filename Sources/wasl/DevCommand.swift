@@ -27,7 +27,8 @@ struct DevCommand: AsyncParsableCommand {
     @Option(help: "How many seconds of each two minutes each agency answers nobody.") var darkSeconds: Int64 = 0
     @Option(help: "The Schemas folder.") var schemas: String?
     @Option(help: "How much the processes log: notice, info, debug.") var logLevel = "notice"
-    @Option(help: "Only orders for this service; may be repeated. Without it, all services of the catalogue in turn.") var service: [String] = []
+    @Option(help: "Only orders for this service; may be repeated. Without it, all services of the catalogue in turn.") var service:
+        [String] = []
     @Option(help: "Leave out this agency's worker: one of your own takes its place. May be repeated.") var absent: [String] = []
     @Option(help: "Give up waiting for reconciliation after so many seconds.") var patience = 300
 
@@ -37,7 +38,8 @@ struct DevCommand: AsyncParsableCommand {
         }
         let stack = try DevStack(
             folder: data, schemas: try Program.schemas(schemas),
-            options: DevStack.Options(houseCount: houses, seed: seed, faultRate: faults, logLevel: logLevel, darkSeconds: darkSeconds,
+            options: DevStack.Options(
+                houseCount: houses, seed: seed, faultRate: faults, logLevel: logLevel, darkSeconds: darkSeconds,
                 absent: Set(absent)))
         let interrupted = Interrupts()
         let working = Task { try await work(stack) }
@@ -137,9 +139,11 @@ enum Reconciliation {
         let parked = overview["byStatus"]?["parked"]?.integer ?? 0
         let terminal = overview["terminal"]?.integer ?? 0
         guard terminal + parked >= Int64(accepted), overview["delivered"]?.integer == terminal, overview["brokenLanes"] == 0,
-            overview["attachments"]?["named"] == overview["attachments"]?["whole"]
+            overview["attachments"]?["open"] == 0
         else { return false }
-        let transient = ["gap", "not-taken", "in-doubt", "undelivered-outcome", "orphan-outcome", "silent-participant", "attachment-incomplete"]
+        let transient = [
+            "gap", "not-taken", "in-doubt", "undelivered-outcome", "orphan-outcome", "silent-participant", "attachment-incomplete",
+        ]
         return transient.allSatisfy { (overview["openFindings"]?[$0]?.integer ?? 0) == 0 }
     }
 

@@ -59,7 +59,9 @@ struct DevOrders: Sendable {
     private static func value(_ rule: JSON, _ random: inout SeededRandom) -> JSON? {
         var count: Int?
         if rule["format"] == "cin" { count = 8 }
-        if let pattern = rule["pattern"]?.string, let match = pattern.wholeMatch(of: #/\^\[0-9\]\{(\d+)\}\$/#) { count = Int(match.output.1) }
+        if let pattern = rule["pattern"]?.string, let match = pattern.wholeMatch(of: #/\^\[0-9\]\{(\d+)\}\$/#) {
+            count = Int(match.output.1)
+        }
         guard let count else { return nil }
         // Not all zeros at the end: that is how an unknown number looks.
         return .string((0..<count).map { _ in String(random.number(1...9)) }.joined())

@@ -105,7 +105,9 @@ final class DevStack: Sendable {
                 Child(name: id, arguments: [role.rawValue, "run", "--config", layout.configFile(id), "--follow-parent"]))
         }
         try add("ledger", .ledger)
-        for agency in participants.agencies where !options.absent.contains(agency.id) { try add(agency.id, .agency, endpoint: address("simulated-\(agency.id)")) }
+        for agency in participants.agencies where !options.absent.contains(agency.id) {
+            try add(agency.id, .agency, endpoint: address("simulated-\(agency.id)"))
+        }
         for house in participants.houses { try add(house.id, .house) }
         for index in list.indices { list[index].process = try spawn(list[index].name, list[index].arguments) }
         children.withLock { $0 = list }

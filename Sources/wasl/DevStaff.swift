@@ -24,7 +24,9 @@ actor DevStaff {
         self.address = address
         self.password = password
         cases = Dictionary(
-            try EffectsLog.read(path: logPath).filter { $0.operation == "desk" }.compactMap { line in line.receipt.map { (line.reference, $0) } },
+            try EffectsLog.read(path: logPath).filter { $0.operation == "desk" }.compactMap { line in
+                line.receipt.map { (line.reference, $0) }
+            },
             uniquingKeysWith: { first, _ in first })
         register = try EffectsLog(path: logPath)
         var configuration = HTTPClient.Configuration()

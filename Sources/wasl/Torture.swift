@@ -289,7 +289,9 @@ final class Torture: Sendable {
 
     private func report(_ traffic: DevTraffic, _ isReconciled: Bool, seconds: Double) async throws -> TortureReport {
         let logs = try stack.participants.agencies.flatMap { try EffectsLog.read(path: stack.layout.effectsLog($0.id)) }
-        let counted = DevReport(accepted: traffic.acceptedIDs, reads: ["steg.bill.view"], requests: traffic.accepted, logs: logs, findings: [], seconds: seconds)
+        let counted = DevReport(
+            accepted: traffic.acceptedIDs, reads: ["steg.bill.view"], requests: traffic.accepted, logs: logs, findings: [], seconds: seconds
+        )
         for problem in traffic.problems.prefix(10) { say(problem) }
         let findings = try await Reconciliation.findings(stack.address("ledger"), try stack.token, state: "all")
         var closed: [String: (kind: String, cause: String, count: Int)] = [:]

@@ -88,7 +88,9 @@ import WaslModel
             #expect(try await browser.post(path, ["token": token, "act": "complete", "field.case_number": "EID-7"]).status == 303)
             #expect(try await road.state(of: request) { OutcomeStatus(rawValue: $0)?.isTerminal == true } == "completed")
             #expect(try await browser.post(path, ["token": token, "act": "complete", "field.case_number": "EID-8"]).status == 404)
-            let acts = try await road.worker.journal.read { try String.fetchAll($0, sql: "SELECT holder || ' ' || act FROM desk_act ORDER BY number") }
+            let acts = try await road.worker.journal.read {
+                try String.fetchAll($0, sql: "SELECT holder || ' ' || act FROM desk_act ORDER BY number")
+            }
             #expect(acts == ["amel seen", "amel taken", "amel seen", "amel completed"])
             #expect(try road.lines().isEmpty, "no machine was called")
         }
@@ -161,8 +163,10 @@ import WaslModel
         #expect(!accounts.text.contains("comptoir"))
     }
 
-    @Test(arguments: ["", "{", #"{"accounts":[]}"#, #"{"accounts":{"amel":{"salt":"AA"}}}"#,
-        #"{"accounts":{"amel":{"salt":"AA","cost":3,"scrypt":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}}}"#])
+    @Test(arguments: [
+        "", "{", #"{"accounts":[]}"#, #"{"accounts":{"amel":{"salt":"AA"}}}"#,
+        #"{"accounts":{"amel":{"salt":"AA","cost":3,"scrypt":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}}}"#,
+    ])
     func aFileThatIsNoneIsNamed(_ text: String) throws {
         let path = try TestWorld.makeFolder() + "/staff.json"
         try text.write(toFile: path, atomically: true, encoding: .utf8)

@@ -13,7 +13,9 @@ import WaslWeb
 /// Answers that no agency should give, over real HTTP and through the real helper process.
 @Suite(.serialized) struct HostileAnswerTests {
     /// A server that answers every call in its own way.
-    private func answering(agency: String = "cnam", _ answer: @escaping @Sendable () -> Response, _ body: (AgencyClient) async throws -> Void) async throws {
+    private func answering(
+        agency: String = "cnam", _ answer: @escaping @Sendable () -> Response, _ body: (AgencyClient) async throws -> Void
+    ) async throws {
         let router = Router(context: BasicRequestContext.self)
         router.post("/**") { request, _ in
             _ = try await request.body.collect(upTo: 1 << 20)
@@ -74,7 +76,8 @@ import WaslWeb
 
     /// A program that never ends, one that wants all memory, one that would read what it must not see.
     private static let programs = [
-        "endless": "def f: f; f", "greedy": "[limit(1e9; repeat(\"xxxxxxxxxxxxxxxx\"))] | length", "curious": "$ENV | tostring", "fine": ".a",
+        "endless": "def f: f; f", "greedy": "[limit(1e9; repeat(\"xxxxxxxxxxxxxxxx\"))] | length", "curious": "$ENV | tostring",
+        "fine": ".a",
     ]
 
     @Test func aKilledHelperTakesOnlyItsOwnJobWithIt() async throws {

@@ -29,7 +29,8 @@ import WaslSimulation
         Set(
             routes.map { route in
                 let words = route.path.description.split(separator: "/").map { word in
-                    word.hasPrefix("{") || word.hasPrefix(":") ? "{\(word.trimmingPrefix(":").trimmingPrefix("{").prefix { $0 != "}" })}" : String(word)
+                    word.hasPrefix("{") || word.hasPrefix(":")
+                        ? "{\(word.trimmingPrefix(":").trimmingPrefix("{").prefix { $0 != "}" })}" : String(word)
                 }
                 return "\(route.method.rawValue.lowercased()) /\(words.joined(separator: "/"))"
             })

@@ -51,7 +51,8 @@ final class Road: Sendable {
                 registry: world.registry, catalogue: CatalogueHolder(world.catalogue), version: "test"), broker: broker, logger: logger)
         let worker = try AgencyWorker(
             AgencyWorker.Parts(
-                agency: world.catalogue.agencies[ParticipantID(id)!]!, endpoint: "http://127.0.0.1:\(port)", secret: secret, staffFile: world.folder + "/staff.json",
+                agency: world.catalogue.agencies[ParticipantID(id)!]!, endpoint: "http://127.0.0.1:\(port)", secret: secret,
+                staffFile: world.folder + "/staff.json",
                 journalPath: world.folder + "/worker.sqlite", headPath: nil, keys: world.keys[id]!, registry: world.registry,
                 catalogue: CatalogueHolder(world.catalogue),
                 translator: try Translator(

@@ -29,7 +29,9 @@ extension AgencyWorker {
             }
         }
         router.get("/desk/requests/:id") { [self] request, context in
-            try await signedIn(request) { page, session in try await showAtDesk(page, session, context.parameters.get("id") ?? "", failures: [:]) }
+            try await signedIn(request) { page, session in
+                try await showAtDesk(page, session, context.parameters.get("id") ?? "", failures: [:])
+            }
         }
         router.get("/desk/requests/:id/papers/:place") { [self] request, context in
             try await signedIn(request) { page, session in
@@ -78,14 +80,17 @@ extension AgencyWorker {
     }
 
     private func showAtDesk(
-        _ page: DeskPage, _ session: Sessions.Session, _ id: String, failures: [String: LocalizedText], status: HTTPResponse.Status = .ok
+        _ page: DeskPage, _ session: Sessions.Session, _ id: String, failures: [String: LocalizedText],
+        typed: [String: String] = [:], status: HTTPResponse.Status = .ok
     ) async throws -> Response {
         guard let job = try await deskJob(id) else { return .page(page.gone(session), status: .notFound) }
         guard let service = parts.catalogue.catalogue.service(job.service, version: job.contract) else { throw Problem.noSuchJob }
         let fields = try desk.open(job, at: journal.now)
         try await journal.commit { [steps] in try steps.note("seen", of: job, by: session.name, in: $0) }
         return .page(
-            page.request(job, service, fields, session, failures: failures, house: parts.registry.registry.participants[job.house]?.names),
+            page.request(
+                job, service, fields, session, failures: failures, typed: typed,
+                house: parts.registry.registry.participants[job.house]?.names),
             status: status)
     }
 
@@ -116,7 +121,7 @@ extension AgencyWorker {
         }
         let act: DeskAct
         do { act = try DeskAnswer.read(form, service) } catch {
-            return try await showAtDesk(page, session, id, failures: error.fields, status: .unprocessableContent)
+            return try await showAtDesk(page, session, id, failures: error.fields, typed: form, status: .unprocessableContent)
         }
         do { try await perform(act, on: job, by: session.name) } catch is StaleJob {
             return .page(page.gone(session), status: .conflict)

@@ -37,10 +37,12 @@ struct DeskPage {
             case .wrong: LocalizedText(ar: "الاسم أو كلمة السر خاطئة.", fr: "Nom ou mot de passe erroné.", en: "Wrong name or password.")
             case .tooManyTries:
                 LocalizedText(
-                    ar: "محاولات كثيرة؛ انتظر خمس دقائق.", fr: "Trop d'essais ; attendez cinq minutes.", en: "Too many tries; wait five minutes.")
+                    ar: "محاولات كثيرة؛ انتظر خمس دقائق.", fr: "Trop d'essais ; attendez cinq minutes.",
+                    en: "Too many tries; wait five minutes.")
             case .noAccounts:
                 LocalizedText(
-                    ar: "لم تضبط حسابات الأعوان بعد؛ اتصل بالمشرف.", fr: "Les comptes des agents ne sont pas encore réglés ; prévenez l'exploitant.",
+                    ar: "لم تضبط حسابات الأعوان بعد؛ اتصل بالمشرف.",
+                    fr: "Les comptes des agents ne sont pas encore réglés ; prévenez l'exploitant.",
                     en: "The agents' accounts are not set up yet; tell the operator.")
             }
         return page(
@@ -69,7 +71,8 @@ struct DeskPage {
             who(session)
                 + "<p>"
                 + say(
-                    "هذا المطلب لم يعد في المكتب: أجيب عنه، أو لم يكن هنا.", "Cette demande n'est plus au guichet : elle a reçu une réponse, ou n'y a jamais été.",
+                    "هذا المطلب لم يعد في المكتب: أجيب عنه، أو لم يكن هنا.",
+                    "Cette demande n'est plus au guichet : elle a reçu une réponse, ou n'y a jamais été.",
                     "This request is no longer at the desk: it has been answered, or never was here.")
                 + "</p><p><a href=\"\(link("/desk"))\">\(say("العودة إلى القائمة", "Retour à la liste", "Back to the list"))</a></p>")
     }
@@ -113,7 +116,7 @@ struct DeskPage {
 
     func request(
         _ job: Job, _ service: Service, _ fields: JSONObject, _ session: Sessions.Session, failures: [String: LocalizedText],
-        house: LocalizedText?
+        typed: [String: String], house: LocalizedText?
     ) -> String {
         let path = "/desk/requests/\(job.subject)"
         let rows = service.form.compactMap { field -> String? in
@@ -124,7 +127,7 @@ struct DeskPage {
             job.heard > 0
             ? "<p class=\"good\">" + say("المطلب بين الأيدي.", "La demande est en main.", "The request is in hand.") + "</p>"
             : act(path, session, "take", "<button>" + say("آخذه على عاتقي", "Je la prends en main", "I take it in hand") + "</button>")
-        let answers = service.answerForm.map { input($0, failures[$0.field]) }.joined()
+        let answers = service.answerForm.map { input($0, failures[$0.field], typed["field." + $0.field] ?? "") }.joined()
         let refusal = failures["reason"].map { "<span class=\"bad\">\(say($0))</span>" } ?? ""
         return page(
             service.names, path: path,
@@ -136,7 +139,7 @@ struct DeskPage {
             <h2>\(say("الجواب", "La réponse", "The answer"))</h2>
             \(act(path, session, "complete", answers + "<button class=\"main\">" + say("إرسال الجواب", "Envoyer la réponse", "Send the answer") + "</button>"))
             <h2>\(say("أو الرفض", "Ou le refus", "Or the refusal"))</h2>
-            \(act(path, session, "refuse", "<p><label for=\"reason\">" + say("السبب، كما يقرؤه المواطن", "Le motif, tel que le citoyen le lira", "The reason, as the citizen will read it") + "</label><textarea id=\"reason\" name=\"reason\" rows=\"3\" maxlength=\"1000\"></textarea>\(refusal)</p><button>" + say("رفض المطلب", "Refuser la demande", "Refuse the request") + "</button>"))
+            \(act(path, session, "refuse", "<p><label for=\"reason\">" + say("السبب، كما يقرؤه المواطن", "Le motif, tel que le citoyen le lira", "The reason, as the citizen will read it") + "</label><textarea id=\"reason\" name=\"reason\" rows=\"3\" maxlength=\"1000\">\(escape(typed["reason"] ?? ""))</textarea>\(refusal)</p><button>" + say("رفض المطلب", "Refuser la demande", "Refuse the request") + "</button>"))
             """)
     }
 
@@ -147,10 +150,10 @@ struct DeskPage {
         """
     }
 
-    private func input(_ field: Service.FormField, _ failure: LocalizedText?) -> String {
+    private func input(_ field: Service.FormField, _ failure: LocalizedText?, _ typed: String) -> String {
         let id = "field." + field.field
         return """
-            <p><label for="\(escape(id))">\(say(field.label))</label><input id="\(escape(id))" name="\(escape(id))">\
+            <p><label for="\(escape(id))">\(say(field.label))</label><input id="\(escape(id))" name="\(escape(id))" value="\(escape(typed))">\
             \(field.hint.map { "<small>\(say($0))</small>" } ?? "")\(failure.map { "<span class=\"bad\">\(say($0))</span>" } ?? "")</p>
             """
     }

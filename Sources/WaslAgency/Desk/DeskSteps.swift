@@ -84,7 +84,8 @@ extension AgencyWorker {
 
     func deskJob(_ request: String) async throws -> Job? {
         try await journal.read { db in
-            try Row.fetchOne(db, sql: "SELECT \(Job.columns) FROM job WHERE subject = ? AND state = 'desk'", arguments: [request]).map(Job.init)
+            try Row.fetchOne(db, sql: "SELECT \(Job.columns) FROM job WHERE subject = ? AND state = 'desk'", arguments: [request]).map(
+                Job.init)
         }
     }
 

@@ -100,6 +100,9 @@ struct AcknowledgedIsKept: Checker {
     private var askedAgain: [(id: String, reason: String)] = []
     /// By participant and message: what was set aside was not lost, and may come again.
     private var refused: Set<String> = []
+    /// How many pieces an outcome promises, and the messages that bring them.
+    private var promised: [String: Int] = [:]
+    private var pieces: [String: Set<String>] = [:]
     private var lost: Set<String> = []
     private var newestClock: [String: Timestamp] = [:]
 
@@ -128,7 +131,11 @@ struct AcknowledgedIsKept: Checker {
         let envelope = message.envelope
         if let lane = envelope.lane { lanes[lane.epoch, default: [:]][lane.sequence] = envelope.id }
         switch envelope.type {
-        case .outcome: outcomes[envelope.id] = envelope.subject?.text ?? ""
+        case .outcome:
+            outcomes[envelope.id] = envelope.subject?.text ?? ""
+            for notice in (try? AttachmentNotice.all(in: envelope.data)) ?? [] { promised[envelope.id, default: 0] += notice.pieces }
+        case .attachmentChunk:
+            if let cause = envelope.causationID { pieces[cause, default: []].insert(envelope.id) }
         case .outcomeDelivered:
             for entry in envelope.data["outcomes"]?.array ?? [] {
                 guard let id = entry["id"]?.string else { continue }
@@ -155,11 +162,15 @@ struct AcknowledgedIsKept: Checker {
         for (id, reason) in askedAgain where !refused.contains("ledger \(id)") { report(nil, reason) }
         for (id, acknowledgement) in acknowledged.sorted(by: { $0.key < $1.key })
         where outcomes[id] != nil && !lost.contains(acknowledgement.house) && !refused.contains("\(acknowledgement.house) \(id)") {
+            // An outcome with documents is there with the last of their pieces.
+            let parts = pieces[id, default: []].compactMap { acknowledged[$0]?.clock }
+            guard parts.count >= promised[id] ?? 0 else { continue }
+            let latest = ([acknowledgement.clock] + parts).max() ?? acknowledgement.clock
             guard let time = delivered[id] else {
                 report(outcomes[id], "\(acknowledgement.house) acknowledged outcome \(id) and never said that it has it")
                 continue
             }
-            if time > acknowledgement.clock { report(outcomes[id], "\(acknowledgement.house) acknowledged outcome \(id) before it had it") }
+            if time > latest { report(outcomes[id], "\(acknowledgement.house) acknowledged outcome \(id) before it had it") }
         }
     }
 }
