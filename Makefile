@@ -11,7 +11,7 @@ REQUESTS ?= 20000
 TESTDATA ?= ../shared/testdata
 export WASL_TESTDATA ?= $(abspath $(TESTDATA))
 
-.PHONY: help setup build demo test lint check browser descriptions release sim torture faults fuzz clean
+.PHONY: help setup build demo test lint check browser participant descriptions release sim torture faults fuzz clean
 
 help: ## Shows this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,6 +37,9 @@ lint: ## Checks the form of the code
 descriptions: ## Validates the published descriptions with a tool from outside
 	@Deploy/validate.sh
 
+participant: build ## Runs the participant of Docs/integrate/participant.md against a real broker, houses and ledger
+	@Deploy/participant.sh $(BUILD)/wasl
+
 browser: build ## Opens the pages in headless Chromium, in three languages
 	@Deploy/browser.sh $(BUILD)/wasl
 
@@ -52,6 +55,7 @@ check: ## All that must be green: what continuous integration runs
 	$(RELEASE)/wasl simulate bugs
 	$(RELEASE)/wasl simulate syscalls --every 12
 	$(RELEASE)/wasl torture --data .build/torture --requests 900 --kills 30 --patience 120
+	$(MAKE) participant
 	$(MAKE) browser
 
 release: ## Builds the program as it is installed

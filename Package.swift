@@ -130,7 +130,7 @@ let package = Package(
             name: "RoadTests",
             dependencies: [
                 "JSONSchema", "WaslHouse", "WaslAgency", "WaslLedger", "WaslSimulation", "WaslBroker", "WaslWeb", "TestSupport", "wasl",
-                grdb, hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"),
+                grdb, httpClient, hummingbird, .product(name: "HummingbirdTesting", package: "hummingbird"),
             ], swiftSettings: strict),
     ]
 )

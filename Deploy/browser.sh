@@ -1,5 +1,6 @@
 #!/bin/sh
-# Opens the ledger's page in headless Chromium in three languages and holds its figures against the ledger's API.
+# Opens the pages in headless Chromium in three languages and holds what they show against the APIs: the ledger's overview, and an agency's
+# desk as one sees it signed in.
 # usage: Deploy/browser.sh PATH-TO-WASL
 set -eu
 cd "$(dirname "$0")/.."
@@ -13,7 +14,8 @@ fi
 data=.build/browser
 rm -rf "$data"
 mkdir -p "$data"
-"$wasl" dev --data "$data/dev" --houses 3 --rate 5 2> "$data/dev.log" &
+"$wasl" dev --data "$data/dev" --houses 3 --rate 5 --service steg.bill.view --service cnam.claim.submit --service eid.complaint.submit \
+    --service cnss.career.statement 2> "$data/dev.log" &
 dev=$!
 trap 'kill -INT $dev 2>/dev/null; wait $dev 2>/dev/null || true' EXIT
 tries=0
@@ -46,3 +48,57 @@ for name in ("Haïdra",) if language != "ar" else ("حيدرة",):
 print(f"the page in {language}: {figures[0]} sent, {figures[1]} concluded, {figures[2]} delivered, {figures[3]} documents, {figures[4]} findings")
 PYTHON
 done
+
+desk=$(sed -n 's/^ *desk *\(http[^?]*\).*/\1/p' "$data/dev.log")
+for language in ar fr en; do
+    "$chromium" --headless --no-sandbox --disable-gpu --hide-scrollbars --lang=$language --user-data-dir="$data/profile-$language" \
+        --window-size=1100,800 --screenshot="$data/sign-in-$language.png" --dump-dom "$desk/sign-in?lang=$language" > "$data/sign-in-$language.html" 2> "$data/chromium.log"
+done
+python3 - "$data" "$desk" <<'PYTHON'
+import json, re, sys, urllib.error, urllib.parse, urllib.request
+
+data, desk = sys.argv[1], sys.argv[2]
+words = {"ar": "مكتب الأعوان", "fr": "Guichet des agents", "en": "The agents&#39; desk"}
+for language, title in words.items():
+    text = open(f"{data}/sign-in-{language}.html", encoding="utf-8").read().replace("'", "&#39;")
+    assert f'<html lang="{language}" dir="{"rtl" if language == "ar" else "ltr"}"' in text and title in text, language
+
+
+class Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_): return None
+
+
+opener = urllib.request.build_opener(Stay)
+
+
+def call(path, form=None, cookie=None):
+    body = urllib.parse.urlencode(form).encode() if form else None
+    request = urllib.request.Request(desk + path, body, {"Cookie": cookie} if cookie else {})
+    try:
+        answer = opener.open(request, timeout=20)
+    except urllib.error.HTTPError as error:
+        answer = error
+    return answer.status, answer.read().decode(), answer.headers
+
+
+assert call("")[0] == 303, "nobody sees the desk without signing in"
+password = open(f"{data}/dev/keys/passwords/eid.desk").read().strip()
+assert call("/sign-in", {"name": "guichet", "password": "not that one, surely"})[0] == 401
+status, _, headers = call("/sign-in", {"name": "guichet", "password": password})
+assert status == 303 and "HttpOnly" in headers["Set-Cookie"], status
+cookie = headers["Set-Cookie"].split(";")[0]
+token = open(f"{data}/dev/keys/token").read().strip()
+for language in words:
+    # What waits changes while we look: the page must say what the API said just before or just after.
+    for _ in range(20):
+        def waiting():
+            request = urllib.request.Request(desk.removesuffix("/desk") + "/v1/jobs?state=desk", headers={"Authorization": f"Bearer {token}"})
+            return len(json.load(urllib.request.urlopen(request, timeout=20))["jobs"])
+        before, (status, page, _), after = waiting(), call(f"?lang={language}", cookie=cookie), waiting()
+        shown = int(re.search(r"<h2>[^<(]*\((\d+)\)", page).group(1))
+        if before == after: break
+    assert status == 200 and shown == len(re.findall(r"/desk/requests/[0-9a-f-]{36}", page)), (shown, page[:400])
+    assert before != after or shown == before, (before, shown, after)
+    assert f'dir="{"rtl" if language == "ar" else "ltr"}"' in page and "default-src 'none'" in call("", cookie=cookie)[2]["Content-Security-Policy"]
+    print(f"the desk in {language}: {shown} waiting, as the API says")
+PYTHON

@@ -29,11 +29,12 @@ if ! [ -x "$python" ] || [ "$pins" != "$(cat "$folder/pins" 2>/dev/null)" ]; the
     elif python3 -c 'import pika, joserfc' 2>/dev/null; then
         python=python3
     else
-        skip "no environment with pika and joserfc could be made: $(tail -n 1 "$folder/venv.log")"
+        skip "no environment with pika and joserfc could be made (see $folder/venv.log)"
     fi
 fi
 
-rm -rf "$data" "$folder"/journal.sqlite* "$folder"/trial.sqlite*
+rm -rf "$data" "$folder"/journal.sqlite* "$folder"/trial.sqlite* "$folder"/*.log
+: > "$folder/dev.log"
 awk '/^```python$/ { inside = 1; next } /^```$/ { inside = 0 } inside' "$page" > "$folder/participant.py"
 "$wasl" dev --data "$data" --houses 2 --service steg.bill.view --absent steg --requests 40 --rate 10 --until-reconciled --patience 120 --json \
     > "$folder/report.json" 2> "$folder/dev.log" &
@@ -71,14 +72,12 @@ participant.main()
 PYTHON
 "$python" "$folder/forgetful.py" "$@" 2> "$folder/worker.log" &
 worker=$!
-taken=$("$python" - "$folder/journal.sqlite" $worker <<'PYTHON'
-import os, sqlite3, sys, time
+taken=$("$python" - "$folder/journal.sqlite" <<'PYTHON'
+import sqlite3, sys, time
 
-path, worker = sys.argv[1], int(sys.argv[2])
 for _ in range(3000):
-    os.kill(worker, 0)
     try:
-        taken, = sqlite3.connect(f"file:{path}?mode=ro", uri=True).execute("SELECT count(subject) FROM inbox").fetchone()
+        taken, = sqlite3.connect(f"file:{sys.argv[1]}?mode=ro", uri=True).execute("SELECT count(subject) FROM inbox").fetchone()
     except sqlite3.OperationalError:
         taken = 0
     if taken >= 15:
@@ -133,6 +132,7 @@ keys = folder / "dev/keys"
 load = lambda path: json.loads(path.read_text())
 root, own, house = OKPKey.import_key(load(keys / "root.jwk.json")), load(keys / "steg.json"), load(keys / "hydra.json")
 opener, sender = OKPKey.import_key(own["opening"][0]), OKPKey.import_key(house["signing"])
+ledger, published = OKPKey.import_key(load(keys / "ledger.json")["signing"]), []
 registry = page.Registry(folder / "dev/registry.signed", root)
 worker = page.Worker(folder / "trial.sqlite", OKPKey.import_key(own["signing"]), {opener.thumbprint(): opener}, registry)
 
@@ -156,11 +156,12 @@ def request(number, id, expiry="2999-01-01T00:00:00.000Z", **changes):
                         "journal": "019339a2-0000-7000-8000-000000000000", "sequence": "0" * 19 + "1", "data": {"sealed": text}} | names | changes)
 
 
-def give(body, id, signed=None, key="steg.steg-bill-view.hydra", content_type=page.CONTENT_TYPE):
+def give(body, id, signed=None, key="steg.steg-bill-view.hydra", content_type=page.CONTENT_TYPE, exchange="wasl.requests", sender=sender):
     committed = []
-    channel = SimpleNamespace(basic_ack=lambda tag: committed.append((tag, *counts())), basic_publish=lambda *_, **__: None)
+    channel = SimpleNamespace(
+        basic_ack=lambda tag: committed.append((tag, *counts())), basic_publish=lambda _, key, body, *__, **___: published.append((key, body)))
     headers = {"wasl-signature": page.sign(signed or body, sender)}
-    worker.receive(channel, SimpleNamespace(exchange="wasl.requests", routing_key=key, delivery_tag=7),
+    worker.receive(channel, SimpleNamespace(exchange=exchange, routing_key=key, delivery_tag=7),
                    SimpleNamespace(content_type=content_type, message_id=id, headers=headers), body)
     assert committed == [(7, *counts())], "acknowledged once, after the commit"
     return counts()
@@ -184,6 +185,13 @@ assert count("outbox", "key = 'steg.message-refused'") == 10, "each set aside is
 assert give(request(3, "l", expiry="2020-01-01T00:00:00.000Z"), "l") == (2, 2, 10), "a late one"
 data = json.loads(worker.db.execute("SELECT body FROM outbox ORDER BY number DESC").fetchone()[0])["data"]
 assert data == {"status": "expired", "revision": 1}, data
+said = [entry for entry in published if entry[0] == "hydra.steg.steg-bill-view"]
+resend = page.encode({"specversion": "1.0", "id": "m", "type": "tn.wasl.resend.v1", "source": "/ledger", "time": page.stamp(), "recipient": "steg",
+                      "journal": "019339a2-0000-7000-8000-000000000000", "sequence": "0" * 19 + "1",
+                      "subject": "019339a2-0000-7000-8000-000000000001", "data": {}})
+published.clear()
+assert give(resend, "m", key="steg.resend", exchange="wasl.control", sender=ledger) == (3, 2, 10), "asked about a subject"
+assert len(said) == 2 and published == said[:1], "the same bytes once more, and nothing else"
 print(f"the participant of the page: 40 of 40 answered, killed at {taken}, one message lost and asked for {asked} time(s), "
       f"10 bad ones set aside; no finding open, {time.time() - began:.0f} s")
 PYTHON

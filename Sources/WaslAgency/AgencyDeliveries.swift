@@ -34,15 +34,12 @@ package struct AgencyIntake: Sendable {
             let checked = check.check(delivery)
             guard case .accepted(let envelope, _) = checked else { return checked }
             do {
+                try envelope.checkDocuments(with: openingKeys)
                 if envelope.type == .requestSubmitted {
                     guard let subject = envelope.subject else {
                         throw EnvelopeError(attribute: "subject", reason: "missing on a request")
                     }
                     fields[subject] = try open(envelope, registry)
-                    _ = try AttachmentNotice.all(in: envelope.data)
-                } else if envelope.type == .attachmentChunk {
-                    _ = try AttachmentPiece(envelope)
-                    _ = try SealedContent.openPiece(envelope.data["sealed"]?.string ?? "", in: envelope, with: openingKeys)
                 } else {
                     _ = try ControlCommand(envelope)
                 }

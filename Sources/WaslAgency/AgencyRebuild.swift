@@ -41,14 +41,15 @@ package struct AgencyRebuild {
         }
         let steps = AgencySteps(agency: own)
         for item in evidence where item.envelope.type == .attachmentChunk && item.envelope.recipient == own {
-            guard (try? AttachmentPiece(item.envelope)) != nil,
+            guard (try? item.envelope.checkDocuments(with: desk.openingKeys)) != nil,
                 try transaction.recordArrival(of: item.envelope, body: item.body) == .new
             else { continue }
             _ = try steps.receive(item.envelope, in: transaction)
         }
         for item in evidence where item.envelope.type == .requestSubmitted && item.envelope.recipient == own {
             // The ledger keeps what it verified, but what a worker would have refused was never a job.
-            guard let subject = item.envelope.subject, item.envelope.expiry != nil, item.envelope.contract != nil,
+            guard (try? item.envelope.checkDocuments(with: desk.openingKeys)) != nil, let subject = item.envelope.subject,
+                item.envelope.expiry != nil, item.envelope.contract != nil,
                 item.envelope.data["sealed"]?.string != nil, item.envelope.service?.agency == own,
                 try transaction.recordArrival(of: item.envelope, body: item.body) == .new,
                 var job = try steps.job(from: item.envelope, in: transaction)
@@ -67,7 +68,9 @@ package struct AgencyRebuild {
             else { return }
             if status == .inDoubt { story.isDoubted = true }
             if story.status?.isTerminal != true, status.isTerminal || revision > story.revision { story.status = status }
-            story.revision = max(story.revision, revision)
+            if revision >= story.revision { story.piecesMissing = [:] }
+            guard revision >= story.revision else { return }
+            story.revision = revision
             for notice in (try? AttachmentNotice.all(in: envelope.data)) ?? [] {
                 story.piecesMissing[notice.id] = Set(1...notice.pieces).subtracting(story.piecesSent[notice.id] ?? [])
             }
@@ -83,22 +86,41 @@ package struct AgencyRebuild {
         _ job: inout Job, _ story: Story, _ steps: AgencySteps, _ transaction: JournalTransaction, isWhole: Bool
     ) throws {
         job.revision = story.revision
-        let effect = desk.catalogue.service(job.service, version: job.contract)?.effect
-        // Asked again with the same key, the agency gives the same document again.
-        let isAskedAgain = story.status == .completed && story.hasLostDocument && effect == .idempotent
+        let service = desk.catalogue.service(job.service, version: job.contract)
+        let effect = service?.effect
+        let isLost = story.status == .completed && story.hasLostDocument
+        // Asked again with the same key, the agency gives the same document again, for as long as it knows the key.
+        let isKeyKnown = transaction.now.since(job.accepted) < desk.agency.retention / 2
+        let isAskedAgain = isLost && effect == .idempotent && isKeyKnown
+        if isLost, !isAskedAgain {
+            // Done, and its document is nowhere any more: said anew without it, so that nobody waits for it.
+            try steps.keep(&job, isTakenSaid: true, in: transaction)
+            let conclusion = Conclusion(job, decision: .conclude(.completed, [:]))
+            _ = try steps.conclude(conclusion, outcome: try desk.outcome(of: conclusion, environment), in: transaction)
+            return
+        }
         if story.status?.isTerminal == true, !isAskedAgain {
             job.state = .done
-            return try steps.keep(job, isTakenSaid: true, in: transaction)
+            return try steps.keep(&job, isTakenSaid: true, in: transaction)
         }
         if story.status == .parked {
             job.state = .parked
-            return try steps.keep(job, isTakenSaid: true, reason: "parked before the journal was lost", in: transaction)
+            return try steps.keep(&job, isTakenSaid: true, reason: "parked before the journal was lost", in: transaction)
+        }
+        // What the agency was at work on is neither expired nor done again.
+        if story.status == .progress { job.heard = 1 }
+        // At a desk nothing is called: it is shown again.
+        if service?.isDesk == true, job.state != .gathering {
+            return try steps.keep(&job, isTakenSaid: story.revision > 0, in: transaction)
         }
         // Nothing is called before its papers are here.
-        if job.state == .gathering, !story.isIntended, !story.isDoubted { return try steps.keep(job, isTakenSaid: false, in: transaction) }
+        if job.state == .gathering, isWhole, !story.isIntended, !story.isDoubted {
+            return try steps.keep(&job, isTakenSaid: false, in: transaction)
+        }
         switch effect {
         case .read: break
         case .idempotent:
+            job.state = .ready
             // The first attempt may have been as early as the order itself.
             (job.isDoubted, job.attempts) = (true, 1)
             (job.firstAttempt, job.lastAttempt) = (job.accepted, transaction.now)
@@ -112,13 +134,13 @@ package struct AgencyRebuild {
         case .neither, nil:
             job.state = .calling
             (job.isDoubted, job.attempts) = (true, 1)
-            try steps.keep(job, isTakenSaid: true, in: transaction)
+            try steps.keep(&job, isTakenSaid: true, in: transaction)
             let conclusion = Conclusion(
                 job, decision: .park(reason: "the worker's journal was lost after this call was intended"))
             _ = try steps.conclude(
                 conclusion, outcome: try desk.outcome(of: conclusion, environment), in: transaction)
             return
         }
-        try steps.keep(job, isTakenSaid: story.isIntended || story.isDoubted || isAskedAgain, in: transaction)
+        try steps.keep(&job, isTakenSaid: story.isIntended || story.isDoubted || isAskedAgain, in: transaction)
     }
 }

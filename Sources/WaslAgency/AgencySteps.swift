@@ -6,38 +6,6 @@ import WaslSeal
 
 import struct Foundation.Data
 
-/// An outcome sealed and ready for its commit.
-package struct PreparedOutcome: Sendable {
-    package let id: String
-    let status: OutcomeStatus
-    let revision: Int64
-    let time: Timestamp
-    let sealed: String?
-    /// Besides status and revision, what the ledger may see.
-    package var visible: JSONObject
-    /// Documents that go with it.
-    package var documents: [LaidDownDocument] = []
-    /// The agency's answer, where it left doubt: its digest is said, so that it can be found again.
-    var answer: AgencyAnswer?
-}
-
-/// An answer as its bytes came.
-package struct AgencyAnswer: Sendable {
-    let status: Int
-    let bytes: [UInt8]
-}
-
-/// An answer that no rule covers, as the journal keeps it.
-struct KeptAnswer: Sendable {
-    let status: Int
-    let bytes: Int
-    let digest: [UInt8]
-    let sealed: String
-
-    /// So much of it is kept; its digest is of the whole.
-    static let bytesMax = 64 << 10
-}
-
 /// A result of a job that has gone on without it: nothing is recorded.
 package struct StaleJob: Error {}
 
@@ -71,6 +39,13 @@ package struct AgencySteps: Sendable {
     }
 
     private func take(_ envelope: Envelope, _ delivery: Delivery, in transaction: JournalTransaction) throws -> Job? {
+        let documents =
+            try envelope.type == .attachmentChunk
+            ? [AttachmentPiece(envelope).id] : envelope.type == .requestSubmitted ? AttachmentNotice.all(in: envelope.data).map(\.id) : []
+        guard try !transaction.claimsAnothers(documents, envelope) else {
+            try transaction.quarantine(delivery, reason: "data.attachment: it goes with another request")
+            return nil
+        }
         if envelope.type == .attachmentChunk { return try receive(envelope, in: transaction) }
         guard envelope.type == .requestSubmitted, let subject = envelope.subject else { return nil }
         let isKnown =
@@ -97,7 +72,7 @@ package struct AgencySteps: Sendable {
         else { return nil }
         job.state = .ready
         job.due = transaction.now
-        try save(job, in: transaction)
+        try save(&job, in: transaction)
         return job
     }
 
@@ -110,7 +85,7 @@ package struct AgencySteps: Sendable {
         let now = transaction.now
         let notices = try AttachmentNotice.all(in: envelope.data)
         try transaction.expect(notices, of: envelope)
-        let isWhole = try notices.isEmpty || JournalStore.isWhole(db, cause: envelope.id, subject: subject)
+        let isWhole = try notices.isEmpty || JournalStore.isWhole(db, cause: envelope.id, subject: subject, source: envelope.source)
         let (state, due): (Job.State, Timestamp) =
             isWhole ? (.ready, now) : (.gathering, min(expiry, now.advanced(by: AgencySteps.paperPatience)))
         let millimes = envelope.data["millimes"]?.integer
@@ -136,10 +111,12 @@ package struct AgencySteps: Sendable {
     ///
     /// - Parameter announces: says `attempt.intended`, for calls that cannot be repeated.
     /// - Returns: the job as it is now, and the outbox number of the announcement.
+    /// - Throws: ``StaleJob`` where another run has gone on with the job: then nothing may be called.
     package func intend(
         _ job: Job, phase: Phase, announces: Bool, in transaction: JournalTransaction
     ) throws -> (job: Job, announcement: Int64?) {
         var job = job
+        _ = try current(job, in: transaction)
         job.attempts += 1
         if phase == .call {
             job.state = .calling
@@ -148,7 +125,7 @@ package struct AgencySteps: Sendable {
             job.attemptUptime = transaction.uptime
             job.absences = 0
         }
-        try save(job, in: transaction)
+        try save(&job, in: transaction)
         try transaction.db.cachedStatement(
             sql: "INSERT INTO attempt (job, n, phase, intended) VALUES (?, ?, ?, ?)"
         ).execute(arguments: [job.number, job.attempts, phase.rawValue, transaction.now.milliseconds])
@@ -167,9 +144,7 @@ package struct AgencySteps: Sendable {
         var outcome = outcome
         // Another run of the same job may have gone on since: its word stands.
         var job = conclusion.job
-        let current = try Row.fetchOne(
-            transaction.db.cachedStatement(sql: "SELECT state, attempts, note FROM job WHERE number = ?"), arguments: [job.number])
-        guard let current, Job.State(rawValue: current[0]) == job.state, current[1] <= job.attempts else { throw StaleJob() }
+        let known = try current(job, in: transaction)
         if let phase = conclusion.phase, let verdict = conclusion.verdict {
             try transaction.db.cachedStatement(
                 sql: """
@@ -197,7 +172,7 @@ package struct AgencySteps: Sendable {
             job.heard = max(1, job.attempts)
             // The same word again tells the citizen nothing.
             let digest = saltedDigestText(JSON.object(note).bytes, salt: transaction.salt)
-            if digest == current[2] as String? { outcome = nil }
+            if digest == known { outcome = nil }
             try transaction.db.cachedStatement(sql: "UPDATE job SET note = ? WHERE number = ?").execute(arguments: [digest, job.number])
         case .desk:
             job.state = .desk
@@ -219,7 +194,7 @@ package struct AgencySteps: Sendable {
             job.revision = outcome.revision
             try say(outcome, of: job, in: transaction)
         }
-        try save(job, in: transaction)
+        try save(&job, in: transaction)
         if case .park(let reason) = conclusion.decision {
             try transaction.db.cachedStatement(sql: "UPDATE job SET reason = ? WHERE number = ?")
                 .execute(arguments: [String(reason.prefix(300)), job.number])
@@ -267,7 +242,16 @@ package struct AgencySteps: Sendable {
         ])
     }
 
-    private func save(_ job: Job, in transaction: JournalTransaction) throws {
+    /// The note that was told last, where the job still is what a run began with.
+    private func current(_ job: Job, in transaction: JournalTransaction) throws -> String? {
+        let row = try Row.fetchOne(
+            transaction.db.cachedStatement(sql: "SELECT state, attempts, note FROM job WHERE number = ?"), arguments: [job.number])
+        guard let row, Job.State(rawValue: row[0]) == job.state, row[1] == job.storedAttempts else { throw StaleJob() }
+        return row[2]
+    }
+
+    private func save(_ job: inout Job, in transaction: JournalTransaction) throws {
+        job.storedAttempts = job.attempts
         try transaction.db.cachedStatement(
             sql: """
                 UPDATE job SET state = ?, attempts = ?, first_attempt = ?, last_attempt = ?, doubted = ?, absences = ?, due = ?,
@@ -281,8 +265,8 @@ package struct AgencySteps: Sendable {
     }
 
     /// A rebuilt job as it stands.
-    func keep(_ job: Job, isTakenSaid: Bool, reason: String? = nil, in transaction: JournalTransaction) throws {
-        try save(job, in: transaction)
+    func keep(_ job: inout Job, isTakenSaid: Bool, reason: String? = nil, in transaction: JournalTransaction) throws {
+        try save(&job, in: transaction)
         try transaction.db.cachedStatement(sql: "UPDATE job SET taken_said = ?, reason = ? WHERE number = ?")
             .execute(arguments: [isTakenSaid, reason, job.number])
     }
@@ -306,9 +290,11 @@ package struct AgencySteps: Sendable {
     }
 
     /// After a restart: what is to be called or looked up.
-    package func open(_ db: Database) throws -> [(number: Int64, due: Timestamp)] {
-        try Row.fetchAll(db, sql: "SELECT number, due FROM job WHERE state IN ('gathering', 'ready', 'looking', 'desk') ORDER BY number")
-            .map { ($0[0], Timestamp(milliseconds: $0[1])) }
+    package func open(_ db: Database) throws -> [(number: Int64, due: Timestamp, state: Job.State)] {
+        try Row.fetchAll(
+            db, sql: "SELECT number, due, state FROM job WHERE state IN ('gathering', 'ready', 'looking', 'desk') ORDER BY number"
+        )
+        .compactMap { row in Job.State(rawValue: row[2]).map { (row[0], Timestamp(milliseconds: row[1]), $0) } }
     }
 
     /// After a restart: attempts without a result are doubt, and what they lead to is decided by the same rules.

@@ -48,6 +48,9 @@ extension AgencyWorker {
                 case .nothing: return nil
                 }
             }
+        } catch is StaleJob {
+            // Another run has it, or had.
+            return nil
         } catch {
             await again(entry.number, "\(error)")
             return nil

@@ -77,7 +77,7 @@ public final class AgencyWorker: Sendable {
             journal, publishing: publishing, registry: parts.registry, openingKeys: parts.keys.opening, logger: logger)
         consuming = ConsumingPump(
             journal,
-            link: broker.consumer(name: "\(id) consuming", queues: ["agency.\(id)", "control.\(id)"], prefetch: 1024),
+            link: broker.consumer(name: "\(id) consuming", queues: ["agency.\(id)", "control.\(id)"], prefetch: 512),
             handler: AgencyDeliveries(
                 intake: AgencyIntake(steps: steps, registry: parts.registry, openingKeys: parts.keys.opening),
                 pump: publishing, logger: logger,
@@ -123,7 +123,7 @@ public final class AgencyWorker: Sendable {
             let run = JobRun(job, fields: nil, desk: desk, jitter: Double.random(in: 0..<1))
             await conclude(run.interrupted(at: journal.now))
         }
-        for job in open { await scheduler.add(number: job.number, due: job.due, attemptUptime: .zero) }
+        for job in open { await scheduler.add(number: job.number, due: job.due, state: job.state, attemptUptime: .zero) }
         if !interrupted.isEmpty || !open.isEmpty {
             logger.info("taken up again", metadata: ["open": "\(open.count)", "interrupted": "\(interrupted.count)"])
         }

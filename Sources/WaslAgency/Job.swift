@@ -46,6 +46,8 @@ package struct Job: Sendable, Hashable {
     var attemptUptime: Duration = .zero
     /// The attempt at which the agency last said that it is at work on it; 0 where it never did.
     var heard = 0
+    /// ``attempts`` as the journal has it: a run that began from something else is over.
+    var storedAttempts = 0
 }
 
 extension Job {
@@ -63,7 +65,7 @@ extension Job {
             number: row[0], subject: subject, source: source, message: row[3], service: service, contract: row[5], house: house,
             accepted: accepted, expiry: expiry, millimes: row[9], sealed: row[10], state: state, attempts: row[12],
             firstAttempt: time(13), lastAttempt: time(14), isDoubted: row[15], absences: row[16], due: due, revision: row[18],
-            heard: row[19])
+            heard: row[19], storedAttempts: row[12])
     }
 
     package static func fetch(_ db: Database, number: Int64) throws -> Job? {

@@ -76,7 +76,10 @@ package struct JobDesk: Sendable {
         case .wait(let note, _, _): return try seal(job, .progress, ["progress": .object(note)], [:], environment)
         case .desk: return nil
         case .call, .lookUp:
-            guard case .doubt? = conclusion.verdict, !job.isDoubted, job.heard == 0, catalogue.service(job.service)?.effect != .read else {
+            // What goes wrong with a paper leaves no doubt: nothing was done yet.
+            guard conclusion.phase != .upload, case .doubt? = conclusion.verdict, !job.isDoubted, job.heard == 0,
+                catalogue.service(job.service)?.effect != .read
+            else {
                 return nil
             }
             var outcome = try seal(job, .inDoubt, [:], [:], environment)

@@ -12,11 +12,14 @@ package struct JobQueue: Sendable {
         package let job: Job?
         package let fields: JSONObject?
         package let attemptUptime: Duration
+        /// Only for a job that still waits so, for papers or for people.
+        var waits: Job.State?
 
         /// The job, read again where it waited too long to be held.
         package func job(in db: Database) throws -> Job? {
             if let job { return job }
             var job = try Job.fetch(db, number: number)
+            if let waits, job?.state != waits { return nil }
             job?.attemptUptime = attemptUptime
             return job
         }
@@ -48,15 +51,19 @@ package struct JobQueue: Sendable {
 
     package mutating func add(_ job: Job, fields: JSONObject?) {
         // What waits for papers or for people changes meanwhile: it is read again when its time is up.
-        let keeps = inMemory < JobQueue.inMemoryMax && job.state != .gathering && job.state != .desk
+        if job.state == .gathering || job.state == .desk {
+            return add(number: job.number, due: job.due, state: job.state, attemptUptime: job.attemptUptime)
+        }
+        let keeps = inMemory < JobQueue.inMemoryMax
         if keeps { inMemory += 1 }
         push(
             Entry(due: job.due, number: job.number, job: keeps ? job : nil, fields: keeps ? fields : nil, attemptUptime: job.attemptUptime))
     }
 
     /// - Parameter attemptUptime: ``Job/attemptUptime``, or what is surely not before it.
-    package mutating func add(number: Int64, due: Timestamp, attemptUptime: Duration) {
-        push(Entry(due: due, number: number, job: nil, fields: nil, attemptUptime: attemptUptime))
+    package mutating func add(number: Int64, due: Timestamp, state: Job.State? = nil, attemptUptime: Duration) {
+        let waits = state == .gathering || state == .desk ? state : nil
+        push(Entry(due: due, number: number, job: nil, fields: nil, attemptUptime: attemptUptime, waits: waits))
     }
 
     /// What runs now, taken out of the queue, or when to ask again.

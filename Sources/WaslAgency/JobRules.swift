@@ -32,7 +32,10 @@ struct JobRules: Sendable {
 
     func decide(_ verdict: Verdict, in phase: Phase, of job: Job, at now: Timestamp) -> Decision {
         switch (verdict, phase) {
-        case (.refused(let reason), .upload): .conclude(.refused, ["reason": .object(reason)])
+        case (.refused(let reason), .upload):
+            // Whatever it thinks of the paper now, it may have acted upon the request before.
+            job.isDoubted || job.heard > 0
+                ? .park(reason: "a paper is refused after a doubt") : .conclude(.refused, ["reason": .object(reason)])
         // A paper is named by its digest: bringing it again changes nothing, and nothing was done with it yet.
         case (.definiteNo(_, let after), .upload): afterDefiniteNo(job, after, now)
         case (_, .upload): .call(at: pause(job, now))

@@ -67,7 +67,7 @@ package struct JobRun: Sendable {
         ///
         /// - Throws: ``DocumentError``
         package func content(in db: Database, to own: ParticipantID, with keys: [OpeningKey]) throws -> [UInt8] {
-            let all = try JournalStore.incoming(db, cause: job.message, subject: job.subject)
+            let all = try JournalStore.incoming(db, cause: job.message, subject: job.subject, source: job.source)
             guard place < all.count else { throw DocumentError(.incomplete, "the order names more papers than its message") }
             return try JournalStore.document(db, all[place].id, from: job.source, to: own, claim: claim, with: keys)
         }
@@ -144,6 +144,10 @@ package struct JobRun: Sendable {
                 program: service.programName(.upload), input: desk.input(job, fields, paper: papers[place], at: now))
         }
         stage = phase
+        // Large papers take minutes.
+        if phase == .call, place > 0, let early = desk.rules(service, jitter).decideBeforeCall(of: job, at: now) {
+            return conclude(nil, nil, early, answered: true)
+        }
         return .translateCall(
             program: service.programName(phase == .call ? .call : .lookup), input: desk.input(job, fields, at: now))
     }
@@ -181,17 +185,14 @@ package struct JobRun: Sendable {
             return .perform(call, isRepeatable: true)
         } catch {
             // Nothing was sent. What fails on its input will fail again, so only a killed helper is worth another try.
-            if (error as? TranslationError)?.code == .killed, job.attempts < 3 {
+            if (error as? TranslationError)?.code == .killed, job.attempts < 3 || job.heard > 0 {
                 return settle(.definiteNo("\(error)", retryAfter: nil), at: now, answered: nil)
             }
-            if stage == .upload, !job.isDoubted {
-                return conclude(stage, nil, .conclude(.failed, JobDesk.reason("translation")), answered: nil)
-            }
-            if phase == .lookup || job.isDoubted {
+            if mayHaveActed {
                 return conclude(
-                    phase, .doubt("\(error)"), .park(reason: "the lookup cannot be translated: \(error)"), answered: nil)
+                    stage, .doubt("\(error)"), .park(reason: "the \(stage.rawValue) cannot be translated: \(error)"), answered: nil)
             }
-            return conclude(phase, nil, .conclude(.failed, JobDesk.reason("translation")), answered: nil)
+            return conclude(stage, nil, .conclude(.failed, JobDesk.reason("translation")), answered: nil)
         }
     }
 
@@ -213,8 +214,12 @@ package struct JobRun: Sendable {
 
     package mutating func performed(_ transport: Transport, at now: Timestamp) -> Action {
         switch transport {
-        case .notSent(let reason): return settle(.definiteNo(reason, retryAfter: nil), at: now, answered: false)
-        case .unknown(let reason): return settle(.doubt(reason), at: now, answered: false)
+        case .notSent(let reason):
+            answer = nil
+            return settle(.definiteNo(reason, retryAfter: nil), at: now, answered: false)
+        case .unknown(let reason):
+            answer = nil
+            return settle(.doubt(reason), at: now, answered: false)
         case .answered(let status, let headers, var body, let raw):
             guard let service else { return .nothing }
             self.status = status
@@ -249,10 +254,12 @@ package struct JobRun: Sendable {
         return Conclusion(job, phase: .call, verdict: verdict, decision: decide(verdict, in: .call, at: now))
     }
 
+    /// The agency has done it, or has it in hand, for all we know.
+    private var mayHaveActed: Bool { job.isDoubted || job.heard > 0 || job.state == .looking }
+
     /// What cannot be called is told at once; what may already have been done is for people.
     private func giveUp(_ status: OutcomeStatus, _ code: String) -> Action {
-        let mayHaveActed = job.isDoubted || job.state == .looking
-        return conclude(
+        conclude(
             nil, nil, mayHaveActed ? .park(reason: code) : .conclude(status, JobDesk.reason(code)), answered: nil)
     }
 

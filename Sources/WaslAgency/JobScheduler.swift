@@ -22,8 +22,8 @@ actor JobScheduler {
         wake()
     }
 
-    func add(number: Int64, due: Timestamp, attemptUptime: Duration) {
-        queue.add(number: number, due: due, attemptUptime: attemptUptime)
+    func add(number: Int64, due: Timestamp, state: Job.State? = nil, attemptUptime: Duration) {
+        queue.add(number: number, due: due, state: state, attemptUptime: attemptUptime)
         wake()
     }
 

@@ -258,6 +258,10 @@ public struct CatalogueCheck {
         }
         if let field = service.document?.field, !service.outcome.propertyNames.contains(field) {
             problems.append(problem(service, "service.yaml", "document.field", "`\(field)` is no field of the outcome"))
+        } else if let field = service.document?.field,
+            !service.outcome.validate([:]).contains(where: { $0.instanceLocation == "/" + field })
+        {
+            problems.append(problem(service, "outcome.schema.json", "/required", "`\(field)` must be there: it says what the document is"))
         }
         for name in [service.amountField, service.attachments?.field].compactMap({ $0 }) where !inSchema.contains(name) {
             problems.append(problem(service, "service.yaml", name, "is no field of the request"))

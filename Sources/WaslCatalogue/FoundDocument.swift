@@ -39,8 +39,10 @@ package struct FoundDocument: Sendable, Hashable {
 
     /// Why this is not the document that an outcome's fields speak of; `nil` where it is.
     package static func disagreement(_ found: FoundDocument?, _ rule: Service.DocumentRule, _ fields: JSONObject) -> String? {
-        guard let promised = fields[rule.field] else { return nil }
-        guard let found else { return "the answer holds no readable document at \(rule.content)" }
+        guard let promised = fields[rule.field] else { return "the outcome says nothing of its document" }
+        guard let found, found.bytes.count <= Attachments.bytesMax else {
+            return "the answer holds no readable document of at most 20 MB at \(rule.content)"
+        }
         if promised["size"]?.integer != Int64(found.bytes.count) { return "the document has \(found.bytes.count) bytes, not what is said" }
         if promised["digest"]?.string != found.digest { return "the document has another digest than is said" }
         if promised["type"] == "application/pdf", !found.bytes.starts(with: Array("%PDF-".utf8)) { return "the document is no PDF" }

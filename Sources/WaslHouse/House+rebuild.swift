@@ -9,7 +9,7 @@ extension House {
     public static func rebuild(
         _ id: ParticipantID, _ path: String, _ headPath: String?, _ keys: KeyFile, from evidence: EvidenceOfParticipant, reason: String
     ) throws -> Int {
-        let rebuild = HouseRebuild(steps: HouseSteps(house: id, key: keys.signing))
+        let rebuild = HouseRebuild(steps: HouseSteps(house: id, key: keys.signing), openingKeys: keys.opening)
         try JournalRebuild.run(
             path: path, headPath: headPath,
             identity: JournalIdentity(source: Source(role: .house, participant: id), key: keys.signing), evidence: evidence.messages,

@@ -63,7 +63,7 @@ public final class House: Sendable {
         consuming = ConsumingPump(
             journal,
             link: broker.consumer(
-                name: "\(parts.id) consuming", queues: ["house.\(parts.id)", "control.\(parts.id)"], prefetch: 512),
+                name: "\(parts.id) consuming", queues: ["house.\(parts.id)", "control.\(parts.id)"], prefetch: 256),
             handler: HouseDeliveries(
                 intake: HouseIntake(steps: steps, registry: parts.registry, openingKeys: parts.keys.opening),
                 pump: publishing, changes: changes, logger: logger),

@@ -137,7 +137,7 @@ extension House {
         }
         if json["attachments"] != nil, let subject = envelope.subject {
             json["attachments"] = .array(
-                try JournalStore.incoming(db, cause: envelope.id, subject: subject).map {
+                try JournalStore.incoming(db, cause: envelope.id, subject: subject, source: envelope.source).map {
                     ["attachment": .string($0.id.text), "pieces": JSON($0.pieces), "received": JSON($0.seen)]
                 })
         }

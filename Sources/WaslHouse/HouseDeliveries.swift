@@ -22,13 +22,10 @@ package struct HouseIntake: Sendable {
             guard case .accepted(let envelope, _) = checked else { return checked }
             do {
                 // Opened once to see that it opens, kept sealed: the journal holds no citizen's data in the clear.
-                if envelope.type == .attachmentChunk {
-                    _ = try AttachmentPiece(envelope)
-                    _ = try SealedContent.openPiece(envelope.data["sealed"]?.string ?? "", in: envelope, with: openingKeys)
-                } else if let sealed = envelope.data["sealed"]?.string {
+                try envelope.checkDocuments(with: openingKeys)
+                if envelope.type != .attachmentChunk, let sealed = envelope.data["sealed"]?.string {
                     _ = try SealedContent.open(sealed, in: envelope, with: openingKeys)
                 }
-                if envelope.type == .outcome { _ = try AttachmentNotice.all(in: envelope.data) }
                 _ = try ControlCommand(envelope)
             } catch {
                 return .refused(delivery, reason: "\(error)")

@@ -55,7 +55,11 @@ package struct HouseOrder {
         guard entries.count <= rule.countMax else {
             throw Problem.invalid([error("/fields/\(rule.field)", "At most \(rule.countMax) papers, found \(entries.count)")])
         }
+        var seen: Set<[UInt8]> = []
         return try entries.enumerated().map { index, entry in
+            if let claim = DocumentClaim(entry), !seen.insert(claim.digest).inserted {
+                throw Problem.invalid([error("/fields/\(rule.field)/\(index)", "The same paper stands in the order twice")])
+            }
             guard let claim = DocumentClaim(entry) else {
                 throw Problem.invalid([
                     error("/fields/\(rule.field)/\(index)", "Expected `type`, `size` and `digest` (SHA-256 in hexadecimal)")

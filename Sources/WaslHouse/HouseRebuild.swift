@@ -1,7 +1,7 @@
 import GRDB
 package import WaslJournal
 import WaslModel
-import WaslSeal
+package import WaslSeal
 
 import struct Foundation.Data
 
@@ -10,8 +10,12 @@ import struct Foundation.Data
 /// What the house had accepted and not published is not in there: the citizen's receipt is its only trace.
 package struct HouseRebuild {
     let steps: HouseSteps
+    let openingKeys: [OpeningKey]
 
-    package init(steps: HouseSteps) { self.steps = steps }
+    package init(steps: HouseSteps, openingKeys: [OpeningKey]) {
+        self.steps = steps
+        self.openingKeys = openingKeys
+    }
 
     /// One step: all of it, or nothing.
     package func run(_ all: EvidenceOfParticipant, in transaction: JournalTransaction) throws {
@@ -20,7 +24,11 @@ package struct HouseRebuild {
             try transaction.recover(item)
             if item.envelope.type == .requestSubmitted { try steps.restore(item, in: transaction) }
         }
-        let outcomes = evidence.filter { $0.envelope.recipient == steps.house && $0.envelope.source.role == .agency }
+        // What the house had set aside, the ledger may have kept.
+        let outcomes = evidence.filter {
+            $0.envelope.recipient == steps.house && $0.envelope.source.role == .agency
+                && (try? $0.envelope.checkDocuments(with: openingKeys)) != nil
+        }
         try steps.record(
             outcomes.map { item in
                 CheckedDelivery.accepted(

@@ -164,7 +164,7 @@ package struct HouseSteps: Sendable {
             try Bool.fetchOne(
                 db.cachedStatement(sql: "SELECT 1 FROM outcome WHERE request = ? AND id = ?"),
                 arguments: [subject.text, envelope.id]) ?? false
-        return try isKnown && JournalStore.isWhole(db, cause: envelope.id, subject: subject)
+        return try isKnown && JournalStore.isWhole(db, cause: envelope.id, subject: subject, source: envelope.source)
             ? ["id": .string(envelope.id), "subject": .string(subject.text)] : nil
     }
 
@@ -191,8 +191,13 @@ package struct HouseSteps: Sendable {
             return nil
         }
         if envelope.type == .attachmentChunk {
-            guard let cause = try transaction.receive(try AttachmentPiece(envelope), of: envelope) else { return nil }
-            return try arrive(cause, of: subject, row, transaction)
+            let piece = try AttachmentPiece(envelope)
+            guard try !transaction.claimsAnothers([piece.id], envelope) else {
+                try transaction.quarantine(delivery, reason: "data.attachment: it goes with another request")
+                return nil
+            }
+            guard let cause = try transaction.receive(piece, of: envelope) else { return nil }
+            return try arrive(cause, of: subject, envelope.source, row, transaction)
         }
         guard let status = envelope.data["status"]?.string.flatMap(OutcomeStatus.init(rawValue:)),
             let newRevision = envelope.data["revision"]?.integer, newRevision >= 1
@@ -200,21 +205,28 @@ package struct HouseSteps: Sendable {
             try transaction.quarantine(delivery, reason: "data: expected a status and a revision from 1")
             return nil
         }
+        let notices = try AttachmentNotice.all(in: envelope.data)
+        guard try !transaction.claimsAnothers(notices.map(\.id), envelope) else {
+            try transaction.quarantine(delivery, reason: "data.attachments: one goes with another message")
+            return nil
+        }
         try transaction.db.cachedStatement(
             sql: "INSERT INTO outcome (request, revision, id, received, status, body) VALUES (?, ?, ?, ?, ?, ?)"
         ).execute(arguments: [
             subject.text, newRevision, envelope.id, transaction.now.milliseconds, status.rawValue, Data(delivery.body),
         ])
-        try transaction.expect(try AttachmentNotice.all(in: envelope.data), of: envelope)
-        return try arrive(envelope.id, of: subject, row, transaction)
+        try transaction.expect(notices, of: envelope)
+        return try arrive(envelope.id, of: subject, envelope.source, row, transaction)
     }
 
     /// An outcome counts once its documents are here too: only then can the clerk hand them over.
     ///
     /// - Returns: the entry for `outcome.delivered`.
-    private func arrive(_ outcome: String, of subject: RequestID, _ row: Row, _ transaction: JournalTransaction) throws -> JSON? {
+    private func arrive(
+        _ outcome: String, of subject: RequestID, _ source: Source, _ row: Row, _ transaction: JournalTransaction
+    ) throws -> JSON? {
         let db = transaction.db
-        guard try JournalStore.isWhole(db, cause: outcome, subject: subject),
+        guard try JournalStore.isWhole(db, cause: outcome, subject: subject, source: source),
             let recorded = try Row.fetchOne(
                 db.cachedStatement(sql: "SELECT status, revision FROM outcome WHERE request = ? AND id = ?"),
                 arguments: [subject.text, outcome]), let status = OutcomeStatus(rawValue: recorded[0])

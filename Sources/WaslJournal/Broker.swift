@@ -35,9 +35,11 @@ public struct OutboundMessage: Sendable, Hashable {
 
 extension OutboundMessage {
     /// The same message beside the window: nobody waits for its confirmation.
-    package var again: OutboundMessage {
+    package var again: OutboundMessage { again(as: 0) }
+
+    func again(as token: Int64) -> OutboundMessage {
         OutboundMessage(
-            token: 0, exchange: exchange, routingKey: routingKey, messageID: messageID, time: time, body: body,
+            token: token, exchange: exchange, routingKey: routingKey, messageID: messageID, time: time, body: body,
             signature: signature)
     }
 }

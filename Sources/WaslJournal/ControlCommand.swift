@@ -43,8 +43,8 @@ extension PublishingPump {
     public func perform(_ command: ControlCommand, registry: RegistryHolder) async -> String? {
         do {
             switch command {
-            case .resend(let epoch, let from, let through): try await resend(epoch: epoch, from: from, through: through)
-            case .resendSubject(let subject): try await resend(subject: subject)
+            case .resend(let epoch, let from, let through): resend(epoch: epoch, from: from, through: through)
+            case .resendSubject(let subject): resend(subject: subject)
             case .registry(let text, let signature): try registry.update(Array(text.utf8), signature: signature)
             }
             return nil

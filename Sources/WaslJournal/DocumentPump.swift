@@ -39,13 +39,22 @@ public final class DocumentPump: Sendable {
     }
 
     private func mintWhatIsDue() async {
+        var lastMint = ContinuousClock.now
         while !Task.isCancelled {
             do {
-                if publishing.isUp, !publishing.isBlocked, publishing.backlog < DocumentPump.backlogMax {
-                    let minted = try await journal.commit { [registry, openingKeys] in
-                        try $0.mintPieces(DocumentPump.batch, registry: registry.registry, opening: openingKeys)
+                let isFree = publishing.backlog < DocumentPump.backlogMax
+                // A participant that is always busy sends a piece a second all the same.
+                let isOverdue = ContinuousClock.now - lastMint > .seconds(1)
+                if publishing.isUp, !publishing.isBlocked, isFree || isOverdue {
+                    let limit = isFree ? DocumentPump.batch : 1
+                    let (minted, blocked) = try await journal.commit { [registry, openingKeys] in
+                        try $0.mintPieces(limit, registry: registry.registry, opening: openingKeys)
                     }
-                    if minted < DocumentPump.batch { return }
+                    lastMint = .now
+                    if !blocked.isEmpty {
+                        logger.error("documents that cannot be sealed wait", metadata: ["reasons": "\(blocked.prefix(5))"])
+                    }
+                    if minted < limit { return }
                 } else {
                     guard try await journal.read({ try JournalStore.hasDuePieces($0) }) else { return }
                     // Until confirmations have come, or the link has.

@@ -34,7 +34,36 @@ extension SealedContent {
     }
 }
 
+extension Envelope {
+    /// Checks what a message says of documents, and that a piece opens.
+    ///
+    /// - Throws: ``EnvelopeError``, ``SealError``
+    public func checkDocuments(with keys: [OpeningKey]) throws {
+        switch type {
+        case .attachmentChunk:
+            _ = try AttachmentPiece(self)
+            _ = try SealedContent.openPiece(data["sealed"]?.string ?? "", in: self, with: keys)
+        case .requestSubmitted, .outcome: _ = try AttachmentNotice.all(in: data)
+        default: break
+        }
+    }
+}
+
 extension JournalTransaction {
+    /// Whether a message speaks of documents that belong to another request: one name is one document.
+    public func claimsAnothers(_ ids: [AttachmentID], _ envelope: Envelope) throws -> Bool {
+        for id in ids {
+            let row = try Row.fetchOne(
+                db.cachedStatement(sql: "SELECT subject, service, cause FROM incoming WHERE source = ? AND attachment = ?"),
+                arguments: [envelope.source.description, id.text])
+            guard let row else { continue }
+            let cause: String? = row[2]
+            let isOthers = row[0] != envelope.subject?.text || row[1] != envelope.service?.text
+            if isOthers || envelope.type != .attachmentChunk && cause != nil && cause != envelope.id { return true }
+        }
+        return false
+    }
+
     /// What a message names will come, or has come already.
     public func expect(_ notices: [AttachmentNotice], of envelope: Envelope) throws {
         guard let subject = envelope.subject, let service = envelope.service else { return }
@@ -69,25 +98,28 @@ extension JournalTransaction {
             .execute(arguments: [source, piece.id.text])
         let cause = try String.fetchOne(
             db.cachedStatement(sql: "SELECT cause FROM incoming WHERE source = ? AND attachment = ?"), arguments: [source, piece.id.text])
-        guard let cause, try JournalStore.isWhole(db, cause: cause, subject: subject) else { return nil }
+        guard let cause, try JournalStore.isWhole(db, cause: cause, subject: subject, source: envelope.source) else { return nil }
         return cause
     }
 }
 
 extension JournalStore {
     /// Whether all documents that a message names have come. One that names none is whole.
-    package static func isWhole(_ db: Database, cause: String, subject: RequestID) throws -> Bool {
+    package static func isWhole(_ db: Database, cause: String, subject: RequestID, source: Source) throws -> Bool {
         try Bool.fetchOne(
-            db.cachedStatement(sql: "SELECT NOT EXISTS (SELECT 1 FROM incoming WHERE subject = ? AND cause = ? AND seen < pieces)"),
-            arguments: [subject.text, cause]) ?? false
+            db.cachedStatement(
+                sql: "SELECT NOT EXISTS (SELECT 1 FROM incoming WHERE subject = ? AND cause = ? AND source = ? AND seen < pieces)"),
+            arguments: [subject.text, cause, source.description]) ?? false
     }
 
     /// What has come of a message's documents, in the order of its notices.
-    package static func incoming(_ db: Database, cause: String, subject: RequestID) throws -> [(id: AttachmentID, pieces: Int, seen: Int)] {
+    package static func incoming(
+        _ db: Database, cause: String, subject: RequestID, source: Source
+    ) throws -> [(id: AttachmentID, pieces: Int, seen: Int)] {
         try Row.fetchAll(
             db.cachedStatement(
-                sql: "SELECT attachment, pieces, seen FROM incoming WHERE subject = ? AND cause = ? ORDER BY place"),
-            arguments: [subject.text, cause]
+                sql: "SELECT attachment, pieces, seen FROM incoming WHERE subject = ? AND cause = ? AND source = ? ORDER BY place"),
+            arguments: [subject.text, cause, source.description]
         ).compactMap { row in AttachmentID(row[0]).map { ($0, row[1], row[2]) } }
     }
 

@@ -7,9 +7,9 @@ import struct Foundation.Data
 extension JournalStore {
     /// A range of a lane once more, as the ledger asks; the rest of a long one at its next ask.
     package static func messages(
-        _ db: Database, epoch: EpochID, from first: Int64, through last: Int64
+        _ db: Database, epoch: EpochID, from first: Int64, through last: Int64, limit: Int = 2_000
     ) throws -> [OutboundMessage] {
-        let condition = "epoch = ? AND sequence BETWEEN ? AND ? ORDER BY sequence LIMIT 2000"
+        let condition = "epoch = ? AND sequence BETWEEN ? AND ? ORDER BY sequence LIMIT \(limit)"
         let arguments: StatementArguments = [epoch.text, first, last]
         return try messages(db, where: condition, arguments) + recovered(db, where: condition, arguments)
     }
@@ -18,6 +18,16 @@ extension JournalStore {
     package static func messages(_ db: Database, about subject: RequestID) throws -> [OutboundMessage] {
         try recovered(db, where: "subject = ? ORDER BY epoch, sequence", [subject.text])
             + messages(db, where: "subject = ? ORDER BY number", [subject.text])
+    }
+
+    /// The same, a page at a time: a request may have papers of megabytes.
+    package static func messages(_ db: Database, about subject: RequestID, after: Int64, limit: Int) throws -> [OutboundMessage] {
+        try messages(db, where: "subject = ? AND number > ? ORDER BY number LIMIT ?", [subject.text, after, limit])
+    }
+
+    /// The same of an earlier, lost journal.
+    package static func recovered(_ db: Database, about subject: RequestID, skipping: Int, limit: Int) throws -> [OutboundMessage] {
+        try recovered(db, where: "subject = ? ORDER BY epoch, sequence LIMIT ? OFFSET ?", [subject.text, limit, skipping])
     }
 
     /// What comes after a number in the outbox.

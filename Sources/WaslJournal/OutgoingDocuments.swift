@@ -89,11 +89,9 @@ extension JournalTransaction {
     /// Puts a document into the journal. The same bytes, laid down before and not bound yet, are the same document.
     public func layDown(_ document: LaidDownDocument) throws {
         let digest = saltedDigestText(document.digest, salt: salt)
-        let isKnown =
-            try Bool.fetchOne(
-                db.cachedStatement(sql: "SELECT 1 FROM outgoing WHERE digest = ? AND type = ? AND subject IS NULL"),
-                arguments: [digest, document.type]) ?? false
-        if isKnown { return }
+        try db.cachedStatement(sql: "UPDATE outgoing SET laid_down = ? WHERE digest = ? AND type = ? AND subject IS NULL")
+            .execute(arguments: [now.milliseconds, digest, document.type])
+        if db.changesCount > 0 { return }
         try db.cachedStatement(
             sql: "INSERT INTO outgoing (attachment, laid_down, digest, type, size, pieces) VALUES (?, ?, ?, ?, ?, ?)"
         ).execute(arguments: [document.id.text, now.milliseconds, digest, document.type, document.size, document.pieces.count])
@@ -129,17 +127,34 @@ extension JournalTransaction {
     ///
     /// A few at a time, so that a large paper holds up nobody's order behind it in the outbox.
     ///
-    /// - Returns: how many were minted; below `limit`, nothing more is due.
-    public func mintPieces(_ limit: Int, registry: Registry, opening keys: [OpeningKey]) throws -> Int {
-        let rows = try Row.fetchAll(
+    /// - Returns: how many were minted (below `limit`, nothing more can be now), and why others cannot be sealed: those wait, and hold up
+    ///   no other.
+    public func mintPieces(
+        _ limit: Int, registry: Registry, opening keys: [OpeningKey]
+    ) throws -> (minted: Int, blocked: [String]) {
+        var minted = 0
+        var blocked: [String] = []
+        let due = try String.fetchAll(
             db.cachedStatement(
-                sql: """
-                    SELECT o.attachment, o.pieces, o.subject, o.recipient, o.service, o.contract, o.cause, p.piece, p.sealed
-                    FROM outgoing o JOIN outgoing_piece p ON p.attachment = o.attachment
-                    WHERE o.subject IS NOT NULL AND o.minted < o.pieces ORDER BY o.number, p.piece LIMIT ?
-                    """), arguments: [limit])
-        for row in rows { try mint(row, registry, keys) }
-        return rows.count
+                sql: "SELECT attachment FROM outgoing WHERE subject IS NOT NULL AND minted < pieces ORDER BY number LIMIT 200"))
+        for attachment in due where minted < limit {
+            let rows = try Row.fetchAll(
+                db.cachedStatement(
+                    sql: """
+                        SELECT o.attachment, o.pieces, o.subject, o.recipient, o.service, o.contract, o.cause, p.piece, p.sealed
+                        FROM outgoing o JOIN outgoing_piece p ON p.attachment = o.attachment
+                        WHERE o.attachment = ? ORDER BY p.piece LIMIT ?
+                        """), arguments: [attachment, limit - minted])
+            do {
+                for row in rows {
+                    try mint(row, registry, keys)
+                    minted += 1
+                }
+            } catch let error as SealError {
+                blocked.append("\(attachment): \(error)")
+            }
+        }
+        return (minted, blocked)
     }
 
     private func mint(_ row: Row, _ registry: Registry, _ keys: [OpeningKey]) throws {

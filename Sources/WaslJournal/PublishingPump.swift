@@ -17,6 +17,7 @@ public final class PublishingPump: Sendable {
     private let link: any PublisherLink
     private let journal: Journal
     private let logger: Logger
+    private let resending = Resending()
 
     public init(_ journal: Journal, link: any PublisherLink, logger: Logger) {
         self.journal = journal
@@ -32,9 +33,33 @@ public final class PublishingPump: Sendable {
 
     public func start() {
         link.start { [weak self] event in self?.handle(event) }
+        Task { [resending, journal, link] in
+            await resending.run { job, page, last in
+                try await journal.read { try PublishingPump.page($0, job, page, after: last) }
+            } publish: {
+                link.publish($0)
+            }
+        }
     }
 
-    public func close() { link.close() }
+    public func close() {
+        link.close()
+        resending.close()
+        resending.linkDown()
+    }
+
+    private static func page(_ db: Database, _ job: Resending.Job, _ page: Int, after last: Int64) throws -> [OutboundMessage] {
+        switch job {
+        case .range(let epoch, let first, let through):
+            let start = first + Int64(page * Resending.pageSize)
+            // The rest of a long one at its next ask.
+            guard start <= through, start < first + 2_000 else { return [] }
+            return try JournalStore.messages(db, epoch: epoch, from: start, through: min(through, start + Int64(Resending.pageSize) - 1))
+        case .subject(let subject):
+            let old = try JournalStore.recovered(db, about: subject, skipping: page * Resending.pageSize, limit: Resending.pageSize)
+            return try old.isEmpty ? JournalStore.messages(db, about: subject, after: last, limit: Resending.pageSize) : old
+        }
+    }
 
     /// How many messages the broker has not confirmed yet.
     public var backlog: Int64 { state.withLock { $0.window.backlog } }
@@ -60,26 +85,19 @@ public final class PublishingPump: Sendable {
     /// Publishes beside the lane, once, with no record: presence, and messages that the ledger asked for again.
     public func publishUnrecorded(_ messages: [OutboundMessage]) { link.publish(messages) }
 
-    /// Sends ranges of a lane again, as the ledger asked.
-    public func resend(epoch: EpochID, from first: Int64, through last: Int64) async throws {
-        publishAgain(
-            try await journal.read { try JournalStore.messages($0, epoch: epoch, from: first, through: last) })
+    /// Sends a range of a lane again, as the ledger asked. Whether it arrives shows at the ledger, which asks once more if not.
+    public func resend(epoch: EpochID, from first: Int64, through last: Int64) {
+        resending.add(.range(epoch: epoch, from: first, through: last))
     }
 
     /// Sends everything that was said about a request again.
-    public func resend(subject: RequestID) async throws {
-        publishAgain(try await journal.read { try JournalStore.messages($0, about: subject) })
-    }
-
-    /// Token 0 is nobody's: whether it arrives shows at the ledger, which asks once more if not.
-    private func publishAgain(_ messages: [OutboundMessage]) {
-        link.publish(messages.map(\.again))
-    }
+    public func resend(subject: RequestID) { resending.add(.subject(subject)) }
 
     private func handle(_ event: PublisherEvent) {
         switch event {
         case .up:
             logger.info("publishing")
+            resending.linkDown()
             act { $0.window.linkUp() }
         case .down(let reason):
             logger.warning("not publishing: what is accepted waits in the journal", metadata: ["reason": "\(reason)"])
@@ -87,12 +105,14 @@ public final class PublishingPump: Sendable {
                 state.window.linkDown()
                 state.isBlocked = false
             }
+            resending.linkDown()
         case .blocked(let reason):
             logger.warning("the broker asks to hold back", metadata: ["reason": "\(reason)"])
             state.withLock { $0.isBlocked = true }
         case .unblocked:
             state.withLock { $0.isBlocked = false }
         case .settled(let settlements):
+            resending.settled(settlements)
             settle(settlements)
         }
     }
@@ -100,7 +120,7 @@ public final class PublishingPump: Sendable {
     private func settle(_ settlements: [Settlement]) {
         var resumed: [CheckedContinuation<Void, Never>] = []
         act { state in
-            for settlement in settlements where settlement.token != 0 {
+            for settlement in settlements where settlement.token > 0 {
                 if settlement.result == .confirmed { state.confirmedCount += 1 } else { state.nackedCount += 1 }
             }
             // Under the same lock as the window: whoever asks in between either is told now or finds it confirmed.

@@ -54,7 +54,7 @@ public final class Ledger: Sendable {
         publishing = PublishingPump(journal, link: broker.publisher(name: "ledger publishing"), logger: logger)
         consuming = ConsumingPump(
             journal,
-            link: broker.consumer(name: "ledger consuming", queues: ["ledger", "unroutable", "dead"], prefetch: 2048),
+            link: broker.consumer(name: "ledger consuming", queues: ["ledger", "unroutable", "dead"], prefetch: 1024),
             handler: LedgerDeliveries(steps: steps, registry: parts.registry, changes: changes), batchMax: 512,
             logger: logger)
         control = ConsumingPump(

@@ -16,15 +16,16 @@ extension LedgerSteps {
         for notice in notices {
             try transaction.db.cachedStatement(
                 sql: """
-                    INSERT INTO attachment (source, id, subject, cause, pieces, moved) VALUES (?, ?, ?, ?, ?, ?)
+                    INSERT INTO attachment (source, id, participant, subject, cause, pieces, moved) VALUES (?, ?, ?, ?, ?, ?, ?)
                     ON CONFLICT DO UPDATE SET cause = excluded.cause, pieces = excluded.pieces
                     """
             ).execute(arguments: [
-                envelope.source.description, notice.id.text, subject.text, envelope.id, notice.pieces, transaction.now.milliseconds,
+                envelope.source.description, notice.id.text, envelope.source.participant.text, subject.text, envelope.id, notice.pieces,
+                transaction.now.milliseconds,
             ])
             try look(at: notice.id, of: envelope.source, findings, transaction)
         }
-        if envelope.type == .outcome, !notices.isEmpty { try supersede(envelope, subject, findings, transaction) }
+        if envelope.type == .outcome { try supersede(envelope, subject, findings, transaction) }
         try endWithRequest(subject, findings, transaction)
     }
 
@@ -73,13 +74,18 @@ extension LedgerSteps {
         let db = transaction.db
         let source = envelope.source.description
         try db.cachedStatement(
-            sql: "INSERT INTO attachment (source, id, subject, pieces, moved) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
-        ).execute(arguments: [source, piece.id.text, subject.text, piece.pieces, transaction.now.milliseconds])
+            sql:
+                "INSERT INTO attachment (source, id, participant, subject, pieces, moved) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+        ).execute(arguments: [
+            source, piece.id.text, envelope.source.participant.text, subject.text, piece.pieces, transaction.now.milliseconds,
+        ])
         try db.cachedStatement(sql: "INSERT INTO attachment_piece (source, id, piece) VALUES (?, ?, ?) ON CONFLICT DO NOTHING")
             .execute(arguments: [source, piece.id.text, piece.number])
         guard db.changesCount > 0 else { return }
         try db.cachedStatement(sql: "UPDATE attachment SET seen = seen + 1, moved = ?, asks = 0 WHERE source = ? AND id = ?")
             .execute(arguments: [transaction.now.milliseconds, source, piece.id.text])
+        try db.cachedStatement(sql: "UPDATE participant SET piece_at = ? WHERE id = ?")
+            .execute(arguments: [transaction.now.milliseconds, envelope.source.participant.text])
         try look(at: piece.id, of: envelope.source, findings, transaction)
         try endWithRequest(subject, findings, transaction)
     }
@@ -97,24 +103,45 @@ extension LedgerSteps {
         try findings.clear(.attachmentIncomplete, key: "\(source.participant) \(id)", cause: "every piece has come")
     }
 
+    /// A document is missed when nothing at all of its sender's documents has come for a while: they go out one after the other, and a slow
+    /// link is not a loss.
+    private static let isMissed = """
+        whole IS NULL AND ended IS NULL AND moved < ?1
+            AND NOT EXISTS (SELECT 1 FROM participant p WHERE p.id = attachment.participant AND p.piece_at >= ?1)
+        """
+
+    /// Two looks, so that what is already open or not yet due again never hides what is new.
     func sweepAttachments(_ findings: Findings, _ transaction: JournalTransaction) throws {
+        let db = transaction.db
         let before = transaction.now.advanced(by: .zero - times.attachment).milliseconds
-        let rows = try Row.fetchAll(
-            transaction.db.cachedStatement(
+        let new = try Row.fetchAll(
+            db.cachedStatement(
                 sql: """
-                    SELECT source, id, subject, pieces, seen, asked, asks FROM attachment WHERE whole IS NULL AND ended IS NULL AND moved < ?
+                    SELECT participant, id, subject, pieces, seen FROM attachment WHERE \(LedgerSteps.isMissed) AND NOT EXISTS (
+                        SELECT 1 FROM finding WHERE class = 'attachment-incomplete'
+                            AND key = attachment.participant || ' ' || attachment.id AND cleared IS NULL)
                     ORDER BY moved LIMIT 200
                     """), arguments: [before])
-        for row in rows {
-            guard let source = Source(row[0]), let subject = RequestID(row[2]) else { continue }
-            let id: String = row[1]
+        for row in new {
+            let (participant, id): (String, String) = (row[0], row[1])
             try findings.open(
-                .attachmentIncomplete, key: "\(source.participant) \(id)", participant: source.participant, subject: subject,
+                .attachmentIncomplete, key: "\(participant) \(id)", participant: ParticipantID(participant), subject: RequestID(row[2]),
                 evidence: ["attachment": .string(id), "pieces": .integer(row[3]), "seen": .integer(row[4])])
-            guard mayAsk(asked: row[5], asks: row[6], transaction) else { continue }
-            try transaction.append(Draft(type: .resend, subject: subject, recipient: source.participant, data: [:]))
-            try transaction.db.cachedStatement(sql: "UPDATE attachment SET asked = ?, asks = asks + 1 WHERE source = ? AND id = ?")
-                .execute(arguments: [transaction.now.milliseconds, source.description, id])
+        }
+        // All documents of a request at once: one word brings them all.
+        let due = try Row.fetchAll(
+            db.cachedStatement(
+                sql: """
+                    SELECT participant, subject, MIN(asks), MAX(asked) FROM attachment WHERE \(LedgerSteps.isMissed)
+                    GROUP BY participant, subject
+                    HAVING MIN(asks) = 0 OR MAX(asked) + min(?2 << min(MIN(asks), 12), 3600000) <= ?3
+                    ORDER BY MIN(moved) LIMIT 50
+                    """), arguments: [before, times.askPause.milliseconds, transaction.now.milliseconds])
+        for row in due {
+            guard let participant = ParticipantID(row[0]), let subject = RequestID(row[1]) else { continue }
+            try transaction.append(Draft(type: .resend, subject: subject, recipient: participant, data: [:]))
+            try db.cachedStatement(sql: "UPDATE attachment SET asked = ?, asks = asks + 1 WHERE participant = ? AND subject = ?")
+                .execute(arguments: [transaction.now.milliseconds, participant.text, subject.text])
         }
     }
 }

@@ -98,9 +98,12 @@ extension LedgerSteps {
         }
         if isTerminal, known == status.rawValue, revision > row[1] as Int64 {
             // The same end said anew: with a document that the first saying has lost.
-            return try transaction.db.cachedStatement(sql: "UPDATE request SET outcome = ?, revision = ?, asks = 0 WHERE subject = ?")
+            try transaction.db.cachedStatement(sql: "UPDATE request SET outcome = ?, revision = ?, asks = 0 WHERE subject = ?")
                 .execute(arguments: [envelope.id, revision, subject.text])
+            return try follow(status, of: subject, envelope, findings)
         }
+        // After its disk was lost an agency may have to ask people about what it had said already.
+        if isTerminal, status == .parked { return try follow(status, of: subject, envelope, findings) }
         guard !isTerminal, status.isTerminal || revision > row[1] as Int64 else { return }
         try transaction.db.cachedStatement(
             sql: """

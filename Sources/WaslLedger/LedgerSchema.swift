@@ -107,6 +107,7 @@ package enum LedgerSchema {
                     CREATE TABLE attachment (
                         source TEXT NOT NULL,
                         id TEXT NOT NULL,
+                        participant TEXT NOT NULL,
                         subject TEXT NOT NULL,
                         cause TEXT,
                         pieces INTEGER NOT NULL,
@@ -120,6 +121,8 @@ package enum LedgerSchema {
                         PRIMARY KEY (source, id)
                     ) STRICT, WITHOUT ROWID;
                     CREATE INDEX attachment_open ON attachment (moved) WHERE whole IS NULL AND ended IS NULL;
+                    -- When a piece of any document last came from there: documents go out one after the other.
+                    ALTER TABLE participant ADD COLUMN piece_at INTEGER NOT NULL DEFAULT 0;
                     CREATE INDEX attachment_subject ON attachment (subject);
                     CREATE TABLE attachment_piece (
                         source TEXT NOT NULL,

@@ -76,7 +76,7 @@ extension LedgerSteps {
         return ranges
     }
 
-    func mayAsk(asked: Int64, asks: Int, _ transaction: JournalTransaction) -> Bool {
+    private func mayAsk(asked: Int64, asks: Int, _ transaction: JournalTransaction) -> Bool {
         let pause = min(times.askPause.milliseconds << Int64(min(asks, 12)), 3_600_000)
         return asks == 0 || transaction.now.milliseconds - asked >= pause
     }

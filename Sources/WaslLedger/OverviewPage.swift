@@ -10,7 +10,7 @@ struct OverviewPage {
 
     var html: String {
         Page(
-            language: language, title: OverviewPage.title, path: "/",
+            language: language, title: OverviewPage.title, path: "/", refresh: "/?lang=\(language.rawValue)",
             body: summary + statuses + findings + participants
         ).html
     }

@@ -77,6 +77,9 @@ public struct Accounts: Sendable {
         ]).prettyText + "\n"
     }
 
+    /// Changes with the password; `nil` where there is no such account (any more).
+    public func mark(of name: String) -> String? { accounts[name].map { Base64URL.encode($0.salt) } }
+
     /// Takes as long for a name that is not there.
     public func isRight(_ name: String, password: String) -> Bool {
         let account = accounts[name]

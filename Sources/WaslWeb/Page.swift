@@ -48,14 +48,15 @@ public struct Page: Sendable {
     let language: Language
     let title: LocalizedText
     let path: String
-    let refreshes: Bool
+    let refresh: String?
     let body: String
 
     /// - Parameters:
-    ///   - refreshes: a page of figures does; one with a form never, or it would take what is typed.
+    ///   - refresh: the address that takes the page's place after ten seconds: its own for a page of figures; `nil` for one with a form, or
+    ///     it would take what is typed.
     ///   - body: HTML, escaped by whoever made it.
-    public init(language: Language, title: LocalizedText, path: String, refreshes: Bool = true, body: String) {
-        self.refreshes = refreshes
+    public init(language: Language, title: LocalizedText, path: String, refresh: String?, body: String) {
+        self.refresh = refresh
         self.language = language
         self.title = title
         self.path = path
@@ -73,7 +74,7 @@ public struct Page: Sendable {
             <!doctype html>
             <html lang="\(language.rawValue)" dir="\(language.direction)">
             <head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-            \(refreshes ? "<meta http-equiv=\"refresh\" content=\"10\">" : "")<title>\(title)</title><style>\(Page.style)</style></head>
+            \(refresh.map { "<meta http-equiv=\"refresh\" content=\"10;url=\(escape($0))\">" } ?? "")<title>\(title)</title><style>\(Page.style)</style></head>
             <body><header><h1>\(title)</h1><nav>\(choices)</nav></header><main>\(body)</main></body></html>
             """
     }

@@ -180,39 +180,6 @@ final class World {
         ordered = options.requests
     }
 
-    private static let certificateOrder: JSON = ["service": "cnam.coverage.certificate", "fields": ["insured_id": "1234567890"]]
-
-    private static func claimOrder(_ papers: [[UInt8]]) -> JSON {
-        let entries = papers.enumerated().map { number, paper -> JSON in
-            [
-                "name": .string("\(World.mark) \(number)"), "type": "application/pdf", "size": JSON(paper.count),
-                "digest": .string(hexText(sha256(paper))),
-            ]
-        }
-        return [
-            "service": "cnam.claim.submit",
-            "fields": [
-                "insured_id": "1234567890", "rib": "07040005810111129653", "care_date": "2026-02-02", "attachments": .array(entries),
-            ],
-        ]
-    }
-
-    /// One or two papers, some of more than one piece.
-    private func papers() -> [[UInt8]] {
-        (0..<random.number(1...2)).map { _ in
-            let size = random.happens(0.3) ? Attachments.pieceBytes + 100 : 700
-            return Array("%PDF-1.4\n\(World.mark)\n".utf8) + random.bytes(64) + [UInt8](repeating: 0x20, count: size)
-        }
-    }
-
-    /// A document that a house can print is the very one that the agency gave.
-    private func documentViolations() throws -> [Violation] {
-        let given = institutions.reduce(into: [String: String]()) { $0.merge($1.certificates) { $1 } }
-        return try houses.flatMap { try $0.documents() }.filter { given[$0.request] != $0.digest }.map {
-            Violation(invariant: "a document arrives as it was given", subject: $0.request, reason: "another digest")
-        }
-    }
-
     private var isQuiet: Bool {
         // Everybody has been heard since the last trouble: a beat tells what of a lane's end is missing.
         guard agenda.now > quietAfter else { return false }

@@ -104,7 +104,7 @@ final class WorldHouse: WorldProcess {
     }
 
     func rebuild(from evidence: EvidenceOfParticipant, previous: LaneHead?, reason: String) throws {
-        let rebuild = HouseRebuild(steps: steps)
+        let rebuild = HouseRebuild(steps: steps, openingKeys: keys.opening)
         try self.rebuild(reason: reason, previous: previous) { try rebuild.run(evidence, in: $0) }
     }
 }

@@ -258,7 +258,7 @@ class WorldProcess {
             do {
                 let (registry, keys) = (registry.registry, keys.opening)
                 let minted = try commit { transaction in
-                    let minted = try transaction.mintPieces(DocumentPump.batch, registry: registry, opening: keys)
+                    let minted = try transaction.mintPieces(DocumentPump.batch, registry: registry, opening: keys).minted
                     if world.options.bug == .pieceForgotten {
                         // The last piece of each document.
                         try transaction.db.execute(

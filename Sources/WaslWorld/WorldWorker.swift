@@ -45,7 +45,9 @@ final class WorldWorker: WorldProcess {
             try commit { try $0.db.execute(sql: "DELETE FROM inbox; DELETE FROM job WHERE state = 'done'") }
         }
         let interrupted = try commit { try steps.interrupted(in: $0) }
-        for entry in try read({ try steps.open($0) }) ?? [] { queue.add(number: entry.number, due: entry.due, attemptUptime: .zero) }
+        for entry in try read({ try steps.open($0) }) ?? [] {
+            queue.add(number: entry.number, due: entry.due, state: entry.state, attemptUptime: .zero)
+        }
         for job in interrupted {
             let run = JobRun(job, fields: nil, desk: desk, jitter: jitter())
             conclude(run.interrupted(at: clock.now))
@@ -147,6 +149,8 @@ final class WorldWorker: WorldProcess {
             do {
                 let intended = try commit { try steps.intend(job, phase: phase, announces: announces, in: $0) }
                 later(0) { [self] in proceed(run.intended(intended.job, announcement: intended.announcement), run, number) }
+            } catch is StaleJob {
+                ended(nil)
             } catch {
                 again(number)
             }

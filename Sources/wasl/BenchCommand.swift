@@ -6,5 +6,5 @@ struct BenchCommand: AsyncParsableCommand {
         discussion: """
             Each bench prints the machine, the versions and its figures, and writes them as JSON with --out. The machine should be \
             otherwise idle.
-            """, subcommands: [Road.self, HouseBench.self, CatalogueBench.self])
+            """, subcommands: [Road.self, HouseBench.self, CatalogueBench.self, Documents.self])
 }

@@ -118,7 +118,7 @@ final class DevTraffic: Sendable {
         await Pace.run(count: count, rate: rate, concurrency: concurrency) { offset in await self.place(first + offset) }
     }
 
-    private func layDown(_ paper: (type: String, bytes: [UInt8]), _ house: String) async throws {
+    func layDown(_ paper: (type: String, bytes: [UInt8]), _ house: String) async throws {
         var request = HTTPClientRequest(url: "\(house)/v1/attachments/\(hexText(sha256(paper.bytes)))")
         request.method = .PUT
         request.headers.add(name: "authorization", value: "Bearer \(token)")

@@ -64,7 +64,7 @@ struct SimulationPage {
         return Page(
             language: language,
             title: LocalizedText(ar: "هيكل محاكى: \(agency)", fr: "Structure simulée : \(agency)", en: "Simulated agency: \(agency)"),
-            path: "/_simulation",
+            path: "/_simulation", refresh: "/_simulation?lang=\(language.rawValue)",
             body: """
                 <dl class="figures"><div><dt>\(say(calls))</dt><dd>\(language.number(Int64(counts.calls)))</dd></div>
                 <div><dt>\(say(effects))</dt><dd>\(language.number(Int64(counts.effects)))</dd></div></dl>

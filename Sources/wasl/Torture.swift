@@ -58,6 +58,7 @@ final class Torture: Sendable {
 
     private let stack: DevStack
     private let proxy: SocketProxy
+    private let orders: DevOrders
     private let requests: Int
     private let rate: Double
     private let kills: Int
@@ -74,6 +75,7 @@ final class Torture: Sendable {
         stack = try DevStack(
             folder: folder, schemas: schemas,
             options: DevStack.Options(houseCount: houses, seed: seed, faultRate: 1, houseBrokerPort: proxy.port), isQuiet: true)
+        orders = try DevOrders(stack.participants.catalogue, seed: seed)
         (self.requests, self.rate, self.kills, self.seed, self.patience) = (requests, rate, kills, seed, patience)
         let library = URL(fileURLWithPath: Program.path).deletingLastPathComponent().appendingPathComponent("libwaslfaults.so").path
         faultLibrary = FileManager.default.fileExists(atPath: library) ? library : nil
@@ -96,12 +98,14 @@ final class Torture: Sendable {
         say("ready: \(requests) orders, at least \(kills) kills, seed \(seed)")
         if faultLibrary == nil { say("disk-full and disk-error are not tried: libwaslfaults.so is not beside the program") }
         let traffic = DevTraffic(
-            houses: stack.participants.houses.map { ($0.id, stack.address($0.id)) }, token: try stack.token, seed: seed)
+            houses: stack.participants.houses.map { ($0.id, stack.address($0.id)) }, token: try stack.token, seed: seed, orders: orders)
+        let desks = try stack.desks()
         let background = Task {
             await withDiscardingTaskGroup { group in
                 group.addTask { await traffic.watch() }
                 group.addTask { await self.supervise() }
                 group.addTask { await self.progress(traffic) }
+                for staff in desks { group.addTask { await staff.work() } }
             }
         }
         defer { background.cancel() }
@@ -290,7 +294,7 @@ final class Torture: Sendable {
     private func report(_ traffic: DevTraffic, _ isReconciled: Bool, seconds: Double) async throws -> TortureReport {
         let logs = try stack.participants.agencies.flatMap { try EffectsLog.read(path: stack.layout.effectsLog($0.id)) }
         let counted = DevReport(
-            accepted: traffic.acceptedIDs, reads: ["steg.bill.view"], requests: traffic.accepted, logs: logs, findings: [], seconds: seconds
+            accepted: traffic.acceptedIDs, reads: orders.reads, requests: traffic.accepted, logs: logs, findings: [], seconds: seconds
         )
         for problem in traffic.problems.prefix(10) { say(problem) }
         let findings = try await Reconciliation.findings(stack.address("ledger"), try stack.token, state: "all")

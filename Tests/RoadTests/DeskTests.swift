@@ -111,6 +111,16 @@ import WaslModel
         }
     }
 
+    @Test func whoseAccountIsGoneIsOutAtOnce() async throws {
+        try await withDesk { (road: Road, browser: inout Browser) async throws in
+            #expect(try await browser.post("/desk/sign-in", ["name": "amel", "password": Self.password]).status == 303)
+            #expect(try await browser.get("/desk").status == 200)
+            try #"{"accounts":{}}"#.write(toFile: road.staffFile, atomically: true, encoding: .utf8)
+            chmod(road.staffFile, 0o600)
+            #expect(try await browser.get("/desk").status == 303)
+        }
+    }
+
     @Test func whoGuessesWaitsAndWhoHasNoAccountSeesNothing() async throws {
         try await withDesk { (_: Road, browser: inout Browser) async throws in
             for _ in 0..<5 {

@@ -125,7 +125,7 @@ import WaslSeal
         let request = try accept("steg.bill.pay")
         let before = try #require(try house.read { try Row.fetchOne($0, sql: "SELECT id, receipt, receipt_signature FROM request") })
         let disk = try MemoryDisk()
-        let rebuild = HouseRebuild(steps: steps)
+        let rebuild = HouseRebuild(steps: steps, openingKeys: world.keys["hydra"]!.opening)
         let all = [try evidence(request)]
         let store = try JournalStore(
             disk: disk, identity: world.identity("hydra"), environment: .system,

@@ -66,6 +66,30 @@ import WaslSimulation
         #expect(said.count == 1, "taken is said when everything is here")
     }
 
+    @Test func aRunThatBeganFromSomethingElseCallsNothing() throws {
+        let request = try world.request("steg.bill.pay", fields: [:])
+        let job = try take(request)[0]
+        var other = job
+        // The other run has brought papers, and counts its attempts in memory.
+        other.attempts += 2
+        _ = try store.transaction { try steps.intend(job, phase: .call, announces: false, in: $0) }
+        #expect(throws: StaleJob.self) {
+            try store.transaction { try steps.intend(other, phase: .call, announces: false, in: $0) }
+        }
+        #expect(throws: StaleJob.self) {
+            try store.transaction { try steps.conclude(Conclusion(other, decision: .conclude(.expired, [:])), outcome: nil, in: $0) }
+        }
+    }
+
+    @Test func aDocumentThatGoesWithAnotherRequestIsSetAside() throws {
+        let paper = notice(1)
+        let first = try world.request("steg.bill.pay", fields: [:], papers: [paper])
+        _ = try take(first)
+        #expect(try take(try world.request("steg.bill.pay", fields: [:], papers: [paper])).isEmpty)
+        #expect(try quarantined == ["data.attachment: it goes with another request"])
+        #expect(try take(try world.piece(1, of: paper, [1], for: first)).map(\.state) == [.ready], "the first one's is its own")
+    }
+
     @Test func aPaperIsReadOnlyWhenItIsTheOneThatWasPromised() throws {
         let paper = notice(2)
         let request = try world.request("steg.bill.pay", fields: [:], papers: [paper])

@@ -164,6 +164,15 @@ import WaslSimulation
         #expect(try await house.journal.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM outgoing") } == 0)
     }
 
+    @Test func onePaperTwiceInAnOrderIsNamed() async throws {
+        _ = try await call(.put, Self.paperPath, bytes: Self.paper, type: "application/pdf")
+        let entry = #"{"name":"a","type":"application/pdf","size":200000,"digest":"\#(hexText(sha256(Self.paper)))"}"#
+        let fields =
+            #"{"insured_id":"1234567890","rib":"07040005810111129653","care_date":"2026-11-02","attachments":[\#(entry),\#(entry)]}"#
+        let answer = try await call(.post, "/v1/requests", body: #"{"service":"cnam.claim.submit","fields":\#(fields)}"#)
+        #expect(answer.status == 422 && answer.json["errors"]?.array?.first?["pointer"] == "/fields/attachments/1")
+    }
+
     @Test func anUnknownDocumentIsNotFound() async throws {
         let request = try await call(.post, "/v1/requests", body: Self.order).json["id"]?.string ?? ""
         for path in ["/v1/requests/\(request)/documents/\(TestWorld.uuid())", "/v1/requests/x/documents/y"] {

@@ -49,7 +49,10 @@ extension AgencyWorker {
         _ request: Request, _ answer: (DeskPage, Sessions.Session) async throws -> Response
     ) async throws -> Response {
         let page = DeskPage(request)
-        guard let session = sessions.session(request) else { return .seeOther(page.link("/desk/sign-in")) }
+        // Whose account is gone, or has another password, is out from now on.
+        guard let session = sessions.session(request, isUse: request.uri.queryParameters["again"] == nil),
+            (try? accounts())?.mark(of: session.name) == session.mark
+        else { return .seeOther(page.link("/desk/sign-in")) }
         return try await answer(page, session)
     }
 
@@ -59,20 +62,26 @@ extension AgencyWorker {
         let name = form["name"] ?? ""
         guard sessions.mayTry(name) else { return .page(page.signIn(failure: .tooManyTries), status: .tooManyRequests) }
         let accounts: Accounts
-        do {
-            guard let file = parts.staffFile else { throw NoStaffFile() }
-            accounts = try Accounts(path: file)
-        } catch {
+        do { accounts = try self.accounts() } catch {
             logger.error("nobody can sign in to the desk", metadata: ["error": "\(error)"])
             return .page(page.signIn(failure: .noAccounts), status: .serviceUnavailable)
         }
-        guard accounts.isRight(name, password: form["password"] ?? "") else {
+        let password = form["password"] ?? ""
+        guard let isRight = await sessions.check({ accounts.isRight(name, password: password) }) else {
+            return .page(page.signIn(failure: .tooManyTries), status: .tooManyRequests)
+        }
+        guard isRight, let mark = accounts.mark(of: name) else {
             sessions.failed(name)
             return .page(page.signIn(failure: .wrong), status: .unauthorized)
         }
         var response = Response.seeOther(page.link("/desk"))
-        response.setHeader("Set-Cookie", sessions.open(name))
+        response.setHeader("Set-Cookie", sessions.open(name, mark: mark))
         return response
+    }
+
+    private func accounts() throws -> Accounts {
+        guard let file = parts.staffFile else { throw NoStaffFile() }
+        return try Accounts(path: file)
     }
 
     private struct NoStaffFile: Error, CustomStringConvertible {

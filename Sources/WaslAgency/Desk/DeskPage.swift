@@ -24,8 +24,8 @@ struct DeskPage {
 
     private static let title = LocalizedText(ar: "مكتب الأعوان", fr: "Guichet des agents", en: "The agents' desk")
 
-    private func page(_ title: LocalizedText = DeskPage.title, path: String, refreshes: Bool = false, _ body: String) -> String {
-        Page(language: language, title: title, path: path, refreshes: refreshes, body: body).html
+    private func page(_ title: LocalizedText = DeskPage.title, path: String, refresh: String? = nil, _ body: String) -> String {
+        Page(language: language, title: title, path: path, refresh: refresh, body: body).html
     }
 
     // MARK: Signing in
@@ -101,7 +101,7 @@ struct DeskPage {
             ? "<p class=\"good\">" + say("لا شيء ينتظر.", "Rien n'attend.", "Nothing is waiting.") + "</p>"
             : "<table><thead><tr>\(heads)</tr></thead><tbody>\(rows)</tbody></table>"
         return page(
-            path: "/desk", refreshes: true,
+            path: "/desk", refresh: link("/desk") + "&again=1",
             who(session) + "<h2>" + say("مطالب في الانتظار", "Demandes en attente", "Requests that wait")
                 + " (\(language.number(Int64(jobs.count))))</h2>" + table)
     }

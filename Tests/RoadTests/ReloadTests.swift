@@ -1,0 +1,78 @@
+import AsyncHTTPClient
+import Foundation
+import NIOCore
+import TestSupport
+import Testing
+import WaslBroker
+import WaslModel
+import WaslSeal
+
+/// A running daemon is asked by SIGHUP to read its catalogue again.
+@Suite struct ReloadTests {
+    private let world: TestWorld
+
+    init() throws { world = try TestWorld() }
+
+    private func start(_ port: Int) throws -> (process: Process, log: Recorder<String>) {
+        try FileManager.default.copyItem(atPath: TestWorld.project + "/Schemas", toPath: world.folder + "/Schemas")
+        try world.keys["hydra"]!.write(to: world.folder + "/hydra.json")
+        try world.root.jwk.json.text.write(toFile: world.folder + "/root.jwk.json", atomically: true, encoding: .utf8)
+        for name in ["token", "password"] { try writePrivateFile(Array("a secret of sixteen".utf8), to: world.folder + "/" + name) }
+        let text = """
+            house: hydra
+            data: \(world.folder)/data
+            keys: \(world.folder)/hydra.json
+            registry: \(world.folder)/registry.signed
+            root-key: \(world.folder)/root.jwk.json
+            schemas: \(world.folder)/Schemas
+            broker: { host: 127.0.0.1, port: 1, password-file: \(world.folder)/password }
+            http: { port: \(port), token-file: \(world.folder)/token }
+            """
+        try text.write(toFile: world.folder + "/house.yaml", atomically: true, encoding: .utf8)
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: TestWorld.executable)
+        process.arguments = ["house", "run", "--config", world.folder + "/house.yaml"]
+        let log = Recorder<String>()
+        let pipe = Pipe()
+        pipe.fileHandleForReading.readabilityHandler = { log.append(String(decoding: $0.availableData, as: UTF8.self)) }
+        process.standardError = pipe
+        process.standardOutput = pipe
+        try process.run()
+        return (process, log)
+    }
+
+    private func order(_ contract: Int, _ port: Int, _ key: String) async throws -> UInt {
+        var request = HTTPClientRequest(url: "http://127.0.0.1:\(port)/v1/requests")
+        request.method = .POST
+        request.headers.add(name: "authorization", value: "Bearer a secret of sixteen")
+        request.headers.add(name: "content-type", value: "application/json")
+        request.headers.add(name: "idempotency-key", value: key)
+        request.body = .bytes(
+            Array(#"{"service":"steg.bill.view","contract":\#(contract),"fields":{"reference":"123456789"}}"#.utf8))
+        return try await HTTPClient.shared.execute(request, timeout: .seconds(20)).status.code
+    }
+
+    @Test func aNewVersionIsTakenUpAndABrokenOneChangesNothing() async throws {
+        let port = try PrivateNode.freePorts(1)[0]
+        let (process, log) = try start(port)
+        defer { process.terminate() }
+        await log.wait { $0.joined().contains("ready") }
+        #expect(try await order(1, port, "a") == 201)
+        #expect(try await order(2, port, "b") == 422)
+        let service = world.folder + "/Schemas/services/steg/bill.view"
+        try FileManager.default.copyItem(atPath: service + "/1", toPath: service + "/2")
+        let file = service + "/2/service.yaml"
+        let text = try String(contentsOfFile: file, encoding: .utf8)
+        try text.replacing("version: 1\n", with: "version: 2\nlevl: 30 s\n").write(toFile: file, atomically: true, encoding: .utf8)
+        kill(process.processIdentifier, SIGHUP)
+        await log.wait { $0.joined().contains("what was there stays") }
+        #expect(log.elements.joined().contains("`levl`"), "the key is named")
+        #expect(try await order(2, port, "c") == 422)
+        #expect(try await order(1, port, "d") == 201)
+        try text.replacing("version: 1\n", with: "version: 2\n").write(toFile: file, atomically: true, encoding: .utf8)
+        kill(process.processIdentifier, SIGHUP)
+        await log.wait { $0.joined().contains("registry and catalogue read again") }
+        #expect(try await order(2, port, "e") == 201)
+        #expect(try await order(1, port, "f") == 201, "what was written under version 1 is still read with it")
+    }
+}
