@@ -51,7 +51,7 @@ check: ## All that must be green: what continuous integration runs
 	$(SWIFT) test
 	$(BUILD)/wasl dev --data .build/check --requests 300 --rate 60 --until-reconciled --json
 	$(MAKE) release
-	$(RELEASE)/wasl simulate run --count 150
+	$(RELEASE)/wasl simulate run --count 100
 	$(RELEASE)/wasl simulate bugs
 	$(RELEASE)/wasl simulate syscalls --every 12
 	$(RELEASE)/wasl torture --data .build/torture --requests 900 --kills 30 --patience 120

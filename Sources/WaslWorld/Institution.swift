@@ -91,7 +91,7 @@ final class Institution {
 
     /// The certificate of a number: the same bytes each time.
     private func certificate(_ receipt: String) -> [UInt8] {
-        Array("%PDF-1.4\n\(World.mark) \(receipt)\n".utf8) + [UInt8](repeating: 0x20, count: receipt.utf8.count % 3 == 0 ? 140_000 : 900)
+        Array("%PDF-1.4\n\(World.mark) \(receipt)\n".utf8) + [UInt8](repeating: 0x20, count: receipt.hasSuffix("7") ? 140_000 : 900)
     }
 
     /// Digests of the certificates that were given, by reference.

@@ -25,7 +25,7 @@ extension World {
     /// One or two papers, some of more than one piece.
     func papers() -> [[UInt8]] {
         (0..<random.number(1...2)).map { _ in
-            let size = random.happens(0.3) ? Attachments.pieceBytes + 100 : 700
+            let size = random.happens(0.1) ? Attachments.pieceBytes + 100 : 700
             return Array("%PDF-1.4\n\(World.mark)\n".utf8) + random.bytes(64) + [UInt8](repeating: 0x20, count: size)
         }
     }

@@ -258,7 +258,9 @@ class WorldProcess {
             do {
                 let (registry, keys) = (registry.registry, keys.opening)
                 let minted = try commit { transaction in
-                    let minted = try transaction.mintPieces(DocumentPump.batch, registry: registry, opening: keys).minted
+                    let minted = try transaction.mintPieces(
+                        world.options.bug == .pieceForgotten ? 1 : DocumentPump.batch, registry: registry, opening: keys
+                    ).minted
                     if world.options.bug == .pieceForgotten {
                         // The last piece of each document.
                         try transaction.db.execute(
