@@ -25,7 +25,7 @@ extension BenchCommand {
             var rows: [JSON] = []
             var together: [Double] = []
             var validations: [Double] = []
-            for service in catalogue.all {
+            for service in catalogue.all where !service.isDesk {
                 guard let order = try CatalogueTrial.orders(of: service).first else { continue }
                 let validation = try median { try validate(service, order) }
                 var translations: [Double] = []
