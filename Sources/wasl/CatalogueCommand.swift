@@ -79,6 +79,11 @@ struct CatalogueCommand: AsyncParsableCommand {
             for text in [
                 guidance.who, guidance.conditions, guidance.documents, guidance.steps, guidance.delays, guidance.fees, guidance.intervenes,
             ] { print("- " + (try pick(text))) }
+            if service.isDesk { print("answered by the agency's staff, at the desk of its worker") }
+            if let papers = service.attachments {
+                print("papers: up to \(papers.countMax), \(papers.types.joined(separator: ", ")), \(papers.bytesMax >> 20) MB each")
+            }
+            if service.document != nil { print("comes back with a document") }
             for field in service.form {
                 print("  \(field.field): \(try pick(field.label))\(try field.hint.map { " (\(try pick($0)))" } ?? "")")
             }

@@ -9,9 +9,11 @@ import WaslModel
 private struct Copy {
     let folder: String
     var schemas: String { folder + "/Schemas" }
-    let service = "services/steg/bill.pay/1/"
+    private let id: String
+    var service: String { "services/" + id.replacing(".", with: "/", maxReplacements: 1) + "/1/" }
 
-    init() throws {
+    init(_ id: String = "steg.bill.pay") throws {
+        self.id = id
         folder = try TestWorld.makeFolder()
         try FileManager.default.copyItem(atPath: TestWorld.project + "/Schemas", toPath: folder + "/Schemas")
     }
@@ -25,9 +27,9 @@ private struct Copy {
 
     func problems() async throws -> [String] {
         let catalogue = try Catalogue(folder: schemas)
-        let service = try #require(catalogue.service(ServiceID("steg.bill.pay")!))
+        let service = try #require(catalogue.service(ServiceID(id)!))
         let translator = try Translator(
-            programs: catalogue.programs.filter { $0.key.hasPrefix("steg.bill.pay@") }, executable: TestWorld.executable)
+            programs: catalogue.programs.filter { $0.key.hasPrefix("\(id)@") }, executable: TestWorld.executable)
         defer { translator.close() }
         return await CatalogueCheck(catalogue, translator: translator).problems(of: service).map(\.description)
     }
@@ -79,6 +81,47 @@ private struct Copy {
         try copy.replace(file, old, new)
         let problems = try await copy.problems()
         #expect(problems.contains { $0.contains(expected) && $0.contains("steg/bill.pay/1/") }, "\(problems)")
+    }
+
+    @Test(arguments: [
+        // A document that is not where the folder says, or that the outcome need not speak of.
+        ("cnss.career.statement", "service.yaml", "Reponse/Contenu", "Reponse/Contenus", "comes out as doubt"),
+        (
+            "cnss.career.statement", "outcome.schema.json", "\"required\": [\n    \"document\"\n  ]", "\"required\": []",
+            "it says what the document is"
+        ),
+        // Papers that are brought elsewhere than the example says, and an upload that may have acted.
+        ("cnam.claim.submit", "upload.jq", "/api/pieces/", "/api/piece/", "/upload/path"),
+        (
+            "cnam.claim.submit", "answer.jq", "{result: \"uploaded\"}", "{result: \"completed\", fields: {case_number: \"x\"}}",
+            "expected uploaded"
+        ),
+        ("sonede.bill.dispute", "answer.jq", "code: \"being-studied\"", "code: \"\"", "comes out as doubt"),
+        ("sonede.bill.dispute", "answer.jq", "else 86400 end", "else 60 end", "another pause"),
+        // A desk's answer that its contract does not take, and a form that does not ask for it.
+        ("eid.complaint.submit", "examples/done.json", "EID-2026-17", "", "/outcome/case_number"),
+        ("eid.complaint.submit", "service.yaml", "- field: case_number", "- field: number", "not both on the desk's form"),
+    ]) func aMistakeAboutDocumentsProgressOrADeskIsNamed(
+        _ id: String, _ file: String, _ old: String, _ new: String, _ expected: String
+    ) async throws {
+        let copy = try Copy(id)
+        defer { copy.remove() }
+        try copy.replace(file, old, new)
+        let problems = try await copy.problems()
+        #expect(problems.contains { $0.contains(expected) }, "\(problems)")
+    }
+
+    @Test(arguments: [
+        ("eid.complaint.submit", "answer-form:", "answer-forms:", "answer-form"),
+        ("steg.bill.pay", "effect: queryable", "effect: queryable\nstyle: desk", "answer-form"),
+        ("cnss.career.statement", "content: /", "content: ", "document.content"),
+        ("eid.complaint.submit", "style: desk", "style: table", "style"),
+    ]) func aDocumentOrADeskThatIsNoneIsNamedWhenTheCatalogueIsLoaded(_ id: String, _ old: String, _ new: String, _ key: String) throws {
+        let copy = try Copy(id)
+        defer { copy.remove() }
+        try copy.replace("service.yaml", old, new)
+        let error = #expect(throws: SettingsError.self) { try Catalogue(folder: copy.schemas) }
+        #expect(error?.key == key, "\(String(describing: error))")
     }
 
     @Test func aRuleThatNoExampleReachesIsNamed() async throws {
