@@ -72,7 +72,13 @@ import WaslSimulation
         var other = job
         // The other run has brought papers, and counts its attempts in memory.
         other.attempts += 2
-        _ = try store.transaction { try steps.intend(job, phase: .call, announces: false, in: $0) }
+        try store.transaction { transaction in
+            let (intended, _) = try steps.intend(job, phase: .call, announces: false, in: transaction)
+            _ = try steps.conclude(
+                Conclusion(intended, phase: .call, verdict: .definiteNo("x", retryAfter: nil), decision: .call(at: intended.due)),
+                outcome: nil,
+                in: transaction)
+        }
         #expect(throws: StaleJob.self) {
             try store.transaction { try steps.intend(other, phase: .call, announces: false, in: $0) }
         }
