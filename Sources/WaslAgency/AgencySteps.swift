@@ -164,7 +164,10 @@ package struct AgencySteps: Sendable {
         }
         if let answer = conclusion.kept { try keep(answer, of: job, in: transaction) }
         switch conclusion.decision {
-        case .conclude: job.state = .done
+        case .conclude:
+            job.state = .done
+            // The agency has them, or will never want them; the ledger keeps what was sent as evidence.
+            try transaction.forgetDocuments(cause: job.message, subject: job.subject, source: job.source)
         case .wait(let note, let until, let byLookup):
             job.state = byLookup ? .looking : .ready
             job.due = until

@@ -79,6 +79,16 @@ extension JournalTransaction {
         }
     }
 
+    /// Lets go of the papers of a request that has come to its end; that they came stays known.
+    public func forgetDocuments(cause: String, subject: RequestID, source: Source) throws {
+        try db.cachedStatement(
+            sql: """
+                DELETE FROM incoming_piece WHERE source = ?1 AND attachment IN (
+                    SELECT attachment FROM incoming WHERE source = ?1 AND subject = ?2 AND cause = ?3)
+                """
+        ).execute(arguments: [source.description, subject.text, cause])
+    }
+
     /// Keeps one piece, sealed as it came.
     ///
     /// - Returns: the message that names the document, where this piece was the last that its documents lacked.

@@ -51,6 +51,8 @@ import WaslWeb
         #expect(road.broker.depth(of: "tap") >= 5)
         let left = try await road.house.journal.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM outgoing_piece") }
         #expect(left == 0, "what is minted is kept once")
+        let kept = try await road.worker.journal.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM incoming_piece") }
+        #expect(kept == 0, "a worker lets go of papers that it has brought")
         await road.end()
     }
 
