@@ -16,6 +16,10 @@ package struct Job: Sendable, Hashable {
         case parked
         /// The agency's staff has it before them.
         case desk
+
+        /// Waits for papers or for people; its time in the queue is only when it has waited too long.
+        var isOthersTurn: Bool { self == .gathering || self == .desk }
+
         case done
     }
 

@@ -51,7 +51,7 @@ package struct JobQueue: Sendable {
 
     package mutating func add(_ job: Job, fields: JSONObject?) {
         // What waits for papers or for people changes meanwhile: it is read again when its time is up.
-        if job.state == .gathering || job.state == .desk {
+        if job.state.isOthersTurn {
             return add(number: job.number, due: job.due, state: job.state, attemptUptime: job.attemptUptime)
         }
         let keeps = inMemory < JobQueue.inMemoryMax
@@ -62,7 +62,7 @@ package struct JobQueue: Sendable {
 
     /// - Parameter attemptUptime: ``Job/attemptUptime``, or what is surely not before it.
     package mutating func add(number: Int64, due: Timestamp, state: Job.State? = nil, attemptUptime: Duration) {
-        let waits = state == .gathering || state == .desk ? state : nil
+        let waits = state.flatMap { $0.isOthersTurn ? $0 : nil }
         push(Entry(due: due, number: number, job: nil, fields: nil, attemptUptime: attemptUptime, waits: waits))
     }
 

@@ -105,7 +105,7 @@ package struct JobRun: Sendable {
     package var heldCall: AgencyCall? { call }
 
     package mutating func start(at now: Timestamp) -> Action {
-        if job.state == .gathering || job.state == .desk {
+        if job.state.isOthersTurn {
             if job.heard > 0 { return .nothing }
             if now >= job.expiry { return conclude(nil, nil, .conclude(.expired, [:]), answered: nil) }
             // Nothing was done, and the citizen is told to bring them again.
@@ -159,9 +159,7 @@ package struct JobRun: Sendable {
 
     /// The paper is not here, or is not what was promised.
     package mutating func unreadable(_ error: any Error, at now: Timestamp) -> Action {
-        if let error = error as? DocumentError, error.code == .incomplete || error.code == .damaged {
-            return giveUp(.refused, "paper-damaged")
-        }
+        if error is DocumentError { return giveUp(.refused, "paper-damaged") }
         return .again(reason: "\(error)")
     }
 

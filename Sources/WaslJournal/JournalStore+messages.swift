@@ -7,9 +7,9 @@ import struct Foundation.Data
 extension JournalStore {
     /// A range of a lane once more, as the ledger asks; the rest of a long one at its next ask.
     package static func messages(
-        _ db: Database, epoch: EpochID, from first: Int64, through last: Int64, limit: Int = 2_000
+        _ db: Database, epoch: EpochID, from first: Int64, through last: Int64
     ) throws -> [OutboundMessage] {
-        let condition = "epoch = ? AND sequence BETWEEN ? AND ? ORDER BY sequence LIMIT \(limit)"
+        let condition = "epoch = ? AND sequence BETWEEN ? AND ? ORDER BY sequence LIMIT 2000"
         let arguments: StatementArguments = [epoch.text, first, last]
         return try messages(db, where: condition, arguments) + recovered(db, where: condition, arguments)
     }

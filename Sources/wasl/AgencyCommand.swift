@@ -28,7 +28,8 @@ struct AgencyCommand: AsyncParsableCommand {
 
             func run() throws {
                 var accounts = FileManager.default.fileExists(atPath: file) ? try Accounts(path: file) : Accounts()
-                try accounts.set(name, password: try readSecret(passwordFile))
+                let password = String(decoding: try Program.read(passwordFile), as: UTF8.self).trimmingCharacters(in: .newlines)
+                do { try accounts.set(name, password: password) } catch { throw Failure.badInput("\(error)") }
                 try writePrivateFile(Array(accounts.text.utf8), to: file)
                 print("\(name) may sign in to the desk of a worker with `staff-file: \(file)`.")
             }

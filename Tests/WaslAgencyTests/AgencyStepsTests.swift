@@ -3,6 +3,7 @@ import Logging
 import Synchronization
 import TestSupport
 import Testing
+import WaslCatalogue
 import WaslJournal
 import WaslModel
 import WaslSeal
@@ -64,6 +65,25 @@ import WaslSimulation
         #expect(try take(pieces[2], request).isEmpty)
         let said = try store.transaction { try steps.sayTaken(olderThan: .seconds(-10), in: $0) }.appended
         #expect(said.count == 1, "taken is said when everything is here")
+    }
+
+    @Test func papersThatNeverComeEndTheirRequestAndNothingWasDone() throws {
+        let far = try world.request(
+            "steg.bill.pay", fields: [:], time: TestClock.shared.now.advanced(by: .seconds(20 * 86_400)), papers: [notice(1)])
+        let job = try take(far)[0]
+        #expect(job.due < job.expiry)
+        let steg = ParticipantID("steg")!
+        let desk = JobDesk(
+            agency: world.catalogue.agencies[steg]!, catalogue: .init(world.catalogue), openingKeys: world.keys["steg"]!.opening,
+            registry: world.registry)
+        func end(at time: Timestamp) -> OutcomeStatus? {
+            var run = JobRun(job, fields: nil, desk: desk, jitter: 0)
+            if case .conclude(let end) = run.start(at: time), case .conclude(let status, _) = end.decision { return status }
+            return nil
+        }
+        #expect(end(at: job.due.advanced(by: .seconds(-1))) == nil)
+        #expect(end(at: job.due) == .failed)
+        #expect(end(at: job.expiry) == .expired)
     }
 
     @Test func aRunThatBeganFromSomethingElseCallsNothing() throws {

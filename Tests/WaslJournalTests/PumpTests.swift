@@ -55,6 +55,37 @@ import WaslSimulation
         journal.close()
     }
 
+    @Test func whatIsAskedForAgainComesPageByPageAndWhole() async throws {
+        let journal = try journal("hydra")
+        let pump = PublishingPump(journal, link: broker.publisher(name: ""), logger: logger)
+        broker.declare(queue: "agency.steg")
+        broker.bind(.requests, "agency.steg", "steg.#")
+        pump.start()
+        let subject = TestWorld.uuid()
+        let request = Draft(
+            type: .requestSubmitted, subject: subject, recipient: ParticipantID("steg"), service: ServiceID("steg.bill.view"), data: [:])
+        for _ in 0..<70 { try await journal.commit { _ = try $0.append(request) } }
+        await pump.awaitConfirmation(of: 71)
+        let arrived = Recorder<String>()
+        let consumer = broker.consumer(name: "", queues: ["agency.steg"], prefetch: 1_000)
+        consumer.start { event in
+            guard case .deliveries(let deliveries) = event else { return }
+            for delivery in deliveries { arrived.append(delivery.messageID) }
+            if let last = deliveries.last { consumer.acknowledge(through: last.tag) }
+        }
+        await arrived.wait { $0.count == 70 }
+        pump.resend(subject: subject)
+        pump.resend(subject: subject)
+        // The link goes in the middle of it, or before, or after: whoever asks again is answered whole.
+        broker.cut()
+        broker.restore()
+        pump.resend(subject: subject)
+        await arrived.wait { names in Dictionary(grouping: names, by: { $0 }).count { $0.value.count >= 2 } == 70 }
+        #expect(Set(arrived.elements).count == 70)
+        pump.close()
+        journal.close()
+    }
+
     @Test func aFailingStepFailsAloneInItsGroup() async throws {
         struct Stop: Error {}
         let journal = try journal("hydra")
