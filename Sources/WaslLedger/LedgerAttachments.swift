@@ -25,8 +25,12 @@ extension LedgerSteps {
             ])
             try look(at: notice.id, of: envelope.source, findings, transaction)
         }
-        if envelope.type == .outcome { try supersede(envelope, subject, findings, transaction) }
-        try endWithRequest(subject, findings, transaction)
+        if envelope.type == .outcome {
+            try supersede(envelope, subject, findings, transaction)
+        } else {
+            // Its outcome may have overtaken it.
+            try endWithRequest(subject, findings, transaction)
+        }
     }
 
     /// An agency whose disk was lost asks for a document anew: what the outcome before it promised does not come any more.
