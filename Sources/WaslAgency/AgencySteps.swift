@@ -89,22 +89,31 @@ package struct AgencySteps: Sendable {
         let (state, due): (Job.State, Timestamp) =
             isWhole ? (.ready, now) : (.gathering, min(expiry, now.advanced(by: AgencySteps.paperPatience)))
         let millimes = envelope.data["millimes"]?.integer
+        let reference = AgencyReference(of: RequestKey(house: envelope.source.participant, subject: subject))
         try db.cachedStatement(
             sql: """
                 INSERT INTO job (subject, source, message, service, contract, house, accepted, expiry, taken, millimes, sealed,
-                    state, due)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    state, due, reference)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """
         ).execute(arguments: [
             subject.text, envelope.source.description, envelope.id, service.text, contract,
             envelope.source.participant.text, envelope.time.milliseconds, expiry.milliseconds, now.milliseconds, millimes,
-            sealed, state.rawValue, due.milliseconds,
+            sealed, state.rawValue, due.milliseconds, reference.text,
         ])
-        return Job(
+        var job = Job(
             number: db.lastInsertedRowID, subject: subject, source: envelope.source, message: envelope.id,
             service: service, contract: contract, house: envelope.source.participant, accepted: envelope.time, expiry: expiry,
             millimes: millimes,
-            sealed: sealed, state: state, attempts: 0, isDoubted: false, absences: 0, due: due, revision: 0)
+            sealed: sealed, state: state, attempts: 0, isDoubted: false, absences: 0, due: due, revision: 0, reference: reference)
+        job.isReferenceShared = try isReferenceTaken(job, db)
+        return job
+    }
+
+    private func isReferenceTaken(_ job: Job, _ db: Database) throws -> Bool {
+        try Bool.fetchOne(
+            db.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM job WHERE reference = ? AND number <> ?)"),
+            arguments: [job.reference.text, job.number]) ?? false
     }
 
     /// Notes that a call is about to begin. From here on until its result is recorded, a restart means doubt.
@@ -132,8 +141,8 @@ package struct AgencySteps: Sendable {
         guard announces else { return (job, nil) }
         let (_, number) = try transaction.append(
             Draft(
-                type: .attemptIntended, subject: job.subject, service: job.service, contract: job.contract,
-                causationID: job.message, data: ["attempt": JSON(job.attempts)]))
+                type: .attemptIntended, subject: job.subject, recipient: job.house, service: job.service, contract: job.contract,
+                causationID: job.message, data: ["attempt": JSON(job.attempts), "reference": .string(job.reference.text)]))
         return (job, number)
     }
 
@@ -206,7 +215,9 @@ package struct AgencySteps: Sendable {
     }
 
     private func say(_ outcome: PreparedOutcome, of job: Job, in transaction: JournalTransaction) throws {
-        var data: JSONObject = ["status": .string(outcome.status.rawValue), "revision": .integer(outcome.revision)]
+        var data: JSONObject = [
+            "status": .string(outcome.status.rawValue), "revision": .integer(outcome.revision), "reference": .string(job.reference.text),
+        ]
         for (key, value) in outcome.visible.members { data[key] = value }
         if let answer = outcome.answer {
             data["answer"] = [
@@ -258,12 +269,12 @@ package struct AgencySteps: Sendable {
         try transaction.db.cachedStatement(
             sql: """
                 UPDATE job SET state = ?, attempts = ?, first_attempt = ?, last_attempt = ?, doubted = ?, absences = ?, due = ?,
-                    revision = ?, heard = ?
+                    revision = ?, heard = ?, reference = ?, other_reference = ?
                 WHERE number = ?
                 """
         ).execute(arguments: [
             job.state.rawValue, job.attempts, job.firstAttempt?.milliseconds, job.lastAttempt?.milliseconds, job.isDoubted,
-            job.absences, job.due.milliseconds, job.revision, job.heard, job.number,
+            job.absences, job.due.milliseconds, job.revision, job.heard, job.reference.text, job.otherReference?.text, job.number,
         ])
     }
 

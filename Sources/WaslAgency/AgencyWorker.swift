@@ -82,7 +82,7 @@ public final class AgencyWorker: Sendable {
                 intake: AgencyIntake(steps: steps, registry: parts.registry, openingKeys: parts.keys.opening),
                 pump: publishing, logger: logger,
                 taken: { jobs, fields in
-                    for job in jobs { await scheduler.add(job, fields: fields[job.subject]) }
+                    for job in jobs { await scheduler.add(job, fields: fields[job.request]) }
                 }),
             logger: logger)
     }

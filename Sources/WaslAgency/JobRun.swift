@@ -84,6 +84,8 @@ package struct JobRun: Sendable {
     /// What is under way: a call may have papers to bring first.
     private var stage: Phase
     private var place = 0
+    /// The job's own reference found nothing, and the other one is asked for: a lookup counts as empty only when both are.
+    private var asksUnderOther = false
     private var document: FoundDocument?
     private var answer: AgencyAnswer?
 
@@ -113,6 +115,11 @@ package struct JobRun: Sendable {
             return conclude(nil, nil, .conclude(.failed, JobDesk.reason("papers-missing")), answered: nil)
         }
         guard job.state == .ready || job.state == .looking else { return .nothing }
+        if job.isReferenceShared {
+            return conclude(
+                nil, nil, .park(reason: "another request has the same reference at the agency: its answers would not tell them apart"),
+                answered: nil)
+        }
         guard let service else { return giveUp(.failed, "unknown-service") }
         if job.state == .ready, let early = desk.rules(service, jitter).decideBeforeCall(of: job, at: now) {
             return conclude(nil, nil, early, answered: nil)
@@ -149,7 +156,8 @@ package struct JobRun: Sendable {
             return conclude(nil, nil, early, answered: true)
         }
         return .translateCall(
-            program: service.programName(phase == .call ? .call : .lookup), input: desk.input(job, fields, at: now))
+            program: service.programName(phase == .call ? .call : .lookup),
+            input: desk.input(job, fields, under: asksUnderOther ? job.otherReference : nil, at: now))
     }
 
     /// What the order says of the paper that is under way.
@@ -172,7 +180,7 @@ package struct JobRun: Sendable {
                 return .upload(call, Paper(job: job, place: place, claim: claim))
             }
             if phase == .call, service.effect == .idempotent, let header = desk.agency.idempotencyHeader {
-                call.set(header: header, to: job.subject.text)
+                call.set(header: header, to: job.reference.text)
             }
             self.call = call
             if service.effect != .read {
@@ -232,7 +240,8 @@ package struct JobRun: Sendable {
     package mutating func answered(_ result: Result<JSON, any Error>, at now: Timestamp) -> Action {
         let verdict: Verdict
         do {
-            verdict = Verdict(try result.get(), of: service, in: stage, status: status).held(against: document, service)
+            verdict = Verdict(try result.get(), of: service, in: stage, status: status, fields: fields ?? [:])
+                .held(against: document, service)
         } catch {
             verdict = .doubt("status \(status), and its translation failed: \(error)")
         }
@@ -240,8 +249,12 @@ package struct JobRun: Sendable {
             place += 1
             return next(service, fields, at: now)
         }
+        if verdict == .absent, phase == .lookup, job.otherReference != nil, !asksUnderOther, let service, let fields {
+            asksUnderOther = true
+            return next(service, fields, at: now)
+        }
         switch verdict {
-        case .completed, .refused, .absent, .progress, .uploaded: return settle(verdict, at: now, answered: true)
+        case .completed, .refused, .absent, .progress, .uploaded, .another: return settle(verdict, at: now, answered: true)
         case .definiteNo, .doubt: return settle(verdict, at: now, answered: false)
         }
     }

@@ -107,10 +107,12 @@ import WaslWeb
             agency: world.catalogue.agencies[tt]!, catalogue: CatalogueHolder(world.catalogue), openingKeys: world.keys["tt"]!.opening,
             registry: world.registry)
         let now = TestClock.shared.now
+        let subject = TestWorld.uuid()
         let job = Job(
-            number: 1, subject: TestWorld.uuid(), source: Source("/houses/hydra")!, message: "m", service: ServiceID("tt.bill.pay")!,
+            number: 1, subject: subject, source: Source("/houses/hydra")!, message: "m", service: ServiceID("tt.bill.pay")!,
             contract: 1, house: ParticipantID("hydra")!, accepted: now, expiry: now.advanced(by: .seconds(60)), millimes: 5, sealed: "",
-            state: .ready, attempts: 0, isDoubted: false, absences: 0, due: now, revision: 0)
+            state: .ready, attempts: 0, isDoubted: false, absences: 0, due: now, revision: 0,
+            reference: AgencyReference(of: RequestKey(house: ParticipantID("hydra")!, subject: subject)))
         let killed: Result<JSON, any Error> = .failure(TranslationError(code: .killed, reason: "stopped"))
         let fields: JSONObject = ["line": "71234567", "amount": 5, "payment": "cash"]
         var run = JobRun(job, fields: fields, desk: desk, jitter: 0)

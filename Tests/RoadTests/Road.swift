@@ -91,6 +91,11 @@ final class Road: Sendable {
         }
     }
 
+    /// What the agency is given as our reference of a request.
+    func reference(_ request: String) -> String {
+        AgencyReference(of: RequestKey(house: ParticipantID("hydra")!, subject: RequestID(request)!)).text
+    }
+
     func effects() throws -> [EffectsLog.Line] { try EffectsLog.read(path: logPath).filter { $0.receipt != nil } }
     func lines() throws -> [EffectsLog.Line] { try EffectsLog.read(path: logPath) }
 

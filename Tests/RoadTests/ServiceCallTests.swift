@@ -95,7 +95,9 @@ private final class Counter: Sendable {
 
     private static func load() throws -> Catalogue { try TestWorld.published.get() }
 
-    private static func reference() -> String { TestWorld.uuid().text }
+    private static func reference() -> String {
+        AgencyReference(of: RequestKey(house: ParticipantID("hydra")!, subject: TestWorld.uuid())).text
+    }
 
     private static func example(_ service: Service) throws -> JSONObject {
         let file = service.folder + "/examples/done.json"
