@@ -38,7 +38,9 @@ package struct AgencyRebuild {
         var stories: [RequestKey: Story] = [:]
         // An intention of an earlier version names its request by the message that it answers.
         let requests = Dictionary(
-            evidence.filter { $0.envelope.type == .requestSubmitted }.compactMap { item in item.envelope.request.map { (item.envelope.id, $0) } },
+            evidence.filter { $0.envelope.type == .requestSubmitted }.compactMap { item in
+                item.envelope.request.map { (item.envelope.id, $0) }
+            },
             uniquingKeysWith: { first, _ in first })
         for item in evidence where item.envelope.source.participant == own {
             try transaction.recover(item)
@@ -151,7 +153,8 @@ package struct AgencyRebuild {
         switch effect {
         case .read: break
         case .idempotent where !isReferenceKnown:
-            return try park(&job, "the worker's journal was lost, and with it the key under which this may have been called", steps, transaction)
+            return try park(
+                &job, "the worker's journal was lost, and with it the key under which this may have been called", steps, transaction)
         case .idempotent:
             job.state = .ready
             // The first attempt may have been as early as the order itself.

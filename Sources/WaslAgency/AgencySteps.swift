@@ -12,6 +12,8 @@ package struct StaleJob: Error {}
 /// The agency worker's steps: each runs inside ONE transaction and does no I/O besides.
 package struct AgencySteps: Sendable {
     let agency: ParticipantID
+    /// By how much a request's time may lie ahead of the worker's clock.
+    static let aheadMax: Duration = .seconds(600)
     /// How long a request waits for its papers: mobile houses are away for days, and a disk that was lost may have taken them along.
     static let paperPatience: Duration = .seconds(10 * 86_400)
 
@@ -25,6 +27,10 @@ package struct AgencySteps: Sendable {
         for checked in deliveries {
             switch checked {
             case .refused(let delivery, let reason): try transaction.quarantine(delivery, reason: reason)
+            case .accepted(let envelope, _) where isAhead(envelope, in: transaction):
+                try transaction.quarantine(
+                    checked.delivery,
+                    reason: "time: more than ten minutes ahead of this worker's clock; it is looked at again when its time has come")
             case .accepted(let envelope, let delivery):
                 switch try transaction.recordArrival(of: envelope, body: delivery.body) {
                 case .duplicate: continue
@@ -36,6 +42,11 @@ package struct AgencySteps: Sendable {
             }
         }
         return jobs
+    }
+
+    /// What lies behind is for the ledger to judge, who knows when the house was away.
+    private func isAhead(_ envelope: Envelope, in transaction: JournalTransaction) -> Bool {
+        envelope.type == .requestSubmitted && envelope.time > transaction.now.advanced(by: AgencySteps.aheadMax)
     }
 
     private func take(_ envelope: Envelope, _ delivery: Delivery, in transaction: JournalTransaction) throws -> Job? {

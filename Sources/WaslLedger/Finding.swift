@@ -39,7 +39,9 @@ public enum FindingClass: String, Sendable, CaseIterable {
     var severity: Severity {
         switch self {
         case .fork, .contradictingOutcomes, .contradictingRequests, .foreignWord, .foreignLane, .subjectCollision, .epochChanged: .critical
-        case .implausibleTime, .clockSkew, .staleRegistry, .topologyChanged, .attachmentIncomplete, .parked, .orphanOutcome, .refusedMessage, .unroutable, .deadLettered, .overdue: .warning
+        case .implausibleTime, .clockSkew, .staleRegistry, .topologyChanged, .attachmentIncomplete, .parked, .orphanOutcome,
+            .refusedMessage, .unroutable, .deadLettered, .overdue:
+            .warning
         case .gap, .silentParticipant, .notTaken, .undeliveredOutcome, .inDoubt: .notice
         }
     }

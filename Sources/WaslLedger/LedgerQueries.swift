@@ -87,10 +87,12 @@ package enum LedgerQueries {
         let evidence: String = row["evidence"]
         return [
             "number": .integer(row["number"]), "class": .string(row["class"]), "severity": .string(row["severity"]),
-            "participant": JSON(row["participant"] as String?), "house": JSON(row["house"] as String?), "subject": JSON(row["subject"] as String?),
+            "participant": JSON(row["participant"] as String?), "house": JSON(row["house"] as String?),
+            "subject": JSON(row["subject"] as String?),
             "opened": .string(Timestamp(milliseconds: row["opened"]).description),
             "cleared": JSON((row["cleared"] as Int64?).map { Timestamp(milliseconds: $0).description }),
-            "cause": JSON(row["cause"] as String?), "closedBy": JSON(row["closed_by"] as String?), "evidence": (try? JSON.parse(evidence)) ?? .null,
+            "cause": JSON(row["cause"] as String?), "closedBy": JSON(row["closed_by"] as String?),
+            "evidence": (try? JSON.parse(evidence)) ?? .null,
         ]
     }
 

@@ -205,12 +205,12 @@ import WaslSeal
             try transaction.quarantine(delivery, reason: "wasl-signature: kid: not a signing key")
             try transaction.quarantine(try world.delivery(try world.request("tt.bill.pay", fields: [:])), reason: "service: not delegated")
         }
-        let again = try store.transaction { try $0.setAsideForSignature() }.result
+        let again = try store.transaction { try $0.setAside(for: .signature) }.result
         #expect(again.map(\.body) == [delivery.body])
         #expect(again[0].signature == delivery.signature)
         #expect(again[0].routingKey == delivery.routingKey)
         _ = try store.transaction { try $0.recordArrival(of: request, body: delivery.body) }
-        #expect(try store.transaction { try $0.setAsideForSignature() }.result.isEmpty)
+        #expect(try store.transaction { try $0.setAside(for: .signature) }.result.isEmpty)
         #expect(try store.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM quarantine") } == 1)
     }
 
