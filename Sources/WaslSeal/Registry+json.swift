@@ -140,9 +140,12 @@ extension Registry.Key {
             until: try optionalTime("until"), revoked: try optionalTime("revoked"))
     }
 
+    /// Without `kid`: a thumbprint is of the key's own members, and a registry has many keys.
     public var json: JSON {
+        var members = jwk.json.object
+        members?["kid"] = nil
         var object: JSONObject = [
-            "use": .string(use.rawValue), "jwk": jwk.json, "from": .string(from.description),
+            "use": .string(use.rawValue), "jwk": members.map(JSON.object) ?? jwk.json, "from": .string(from.description),
         ]
         if let holder { object["holder"] = .string(holder) }
         if let until { object["until"] = .string(until.description) }
