@@ -57,7 +57,7 @@ extension BrokerManagement {
     }
 
     /// The names of a user's open connections.
-    private func connections(of user: String) async throws -> Set<String> {
+    public func connections(of user: String) async throws -> Set<String> {
         let listed = try await call(.get, "/api/connections/username/\(escaped(user))")
         return Set((listed.array ?? []).compactMap { $0["name"]?.string })
     }

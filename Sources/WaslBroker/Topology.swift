@@ -88,7 +88,8 @@ public struct Topology: Sendable {
             guard active.contains(id), all.contains(id) else { return }
             permissions.append(
                 Permission(
-                    user: id, tags: [Topology.userTag], write: Topology.anyOf(writes.keys.map(\.rawValue).sorted()), read: Topology.anyOf(reads)))
+                    user: id, tags: [Topology.userTag], write: Topology.anyOf(writes.keys.map(\.rawValue).sorted()),
+                    read: Topology.anyOf(reads)))
             for (exchange, pattern) in writes {
                 topics.append(TopicPermission(user: id, exchange: exchange.rawValue, write: pattern))
             }

@@ -90,11 +90,13 @@ public struct RegistryArchive: Sendable {
     static func read(_ name: Name, at path: String) throws(SealError) -> RegistryArchive {
         let body: [UInt8]
         do { body = try RegistryFile(path: path).body } catch {
-            throw SealError(.stale, "archive version \(name.version) of retired keys is not at \(path); the directorate hands it out with the registry")
+            throw SealError(
+                .stale, "archive version \(name.version) of retired keys is not at \(path); the directorate hands it out with the registry")
         }
         guard digestText(body) == name.digest else {
             throw SealError(
-                .stale, "\(path) is not archive version \(name.version) that the registry names (digest \(name.digest)); put that one in its place")
+                .stale,
+                "\(path) is not archive version \(name.version) that the registry names (digest \(name.digest)); put that one in its place")
         }
         let json: JSON
         do { json = try JSON.parse(body) } catch { throw SealError(.malformed, "\(path): \(error)") }

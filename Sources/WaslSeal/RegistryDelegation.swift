@@ -61,7 +61,9 @@ extension Registry.Delegation {
             }
         }
         var services: [Group: [ServiceID]] = [:]
-        for (cell, participants) in holders { services[Group(participants: participants, text: cell.text), default: []].append(cell.service) }
+        for (cell, participants) in holders {
+            services[Group(participants: participants, text: cell.text), default: []].append(cell.service)
+        }
         return services.map { Registry.Delegation(services: $0.value, participants: $0.key.participants, text: $0.key.text) }
             .sorted { ($0.text, $0.services[0], $0.participants[0]) < ($1.text, $1.services[0], $1.participants[0]) }
     }

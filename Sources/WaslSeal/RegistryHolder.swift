@@ -80,7 +80,8 @@ public final class RegistryHolder: Sendable {
     private static func older(_ version: Int64, than held: Int64, _ path: String?) -> SealError {
         SealError(
             .stale,
-            "registry version \(version)\(path.map { " in \($0)" } ?? "") is older than \(held), which was held before; put the newest registry in its place")
+            "registry version \(version)\(path.map { " in \($0)" } ?? "") is older than \(held), which was held before; put the newest registry in its place"
+        )
     }
 
     /// Takes a newer registry and writes it down before anybody goes by it. The one that is held already is taken silently.

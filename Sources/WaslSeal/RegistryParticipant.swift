@@ -37,6 +37,16 @@ extension Registry {
             from <= time && until.map { time < $0 } != false && revoked.map { time < $0 } != false
         }
 
+        /// The same key with an end; an earlier one that it has stands.
+        public func ending(at time: Timestamp) -> Key {
+            Key(jwk: jwk, use: use, holder: holder, from: from, until: min(until ?? time, time), revoked: revoked)
+        }
+
+        /// The same key, of which nothing is believed that was said from a time on; an earlier such time stands.
+        public func revoked(from time: Timestamp) -> Key {
+            Key(jwk: jwk, use: use, holder: holder, from: from, until: until, revoked: min(revoked ?? time, time))
+        }
+
         /// From when on it says nothing new; `nil` while it is in use.
         public var end: Timestamp? { [until, revoked].compactMap { $0 }.min() }
     }
@@ -69,10 +79,11 @@ extension Registry {
             self.services = services
         }
 
-        public func with(keys: [Key]) -> Participant {
+        /// The same participant in another state or with other keys.
+        public func with(state: State? = nil, keys: [Key]? = nil) -> Participant {
             Participant(
                 id: id, role: role, names: names, governorate: governorate, isMobile: isMobile, isPlaceholder: isPlaceholder,
-                state: state, keys: keys, services: services)
+                state: state ?? self.state, keys: keys ?? self.keys, services: services)
         }
     }
 }

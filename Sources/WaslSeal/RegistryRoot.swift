@@ -85,11 +85,13 @@ extension RegistryFile {
             if try isSigned(by: known, as: .registry) { isSignedByKnown = true }
         }
         guard isSignedByKnown else {
-            throw SealError(.unknownKey, "kid: not the directorate's root key, nor one that it passed to by a rotation that both keys signed")
+            throw SealError(
+                .unknownKey, "kid: not the directorate's root key, nor one that it passed to by a rotation that both keys signed")
         }
         let root = try registry.root.map { jwk throws(SealError) in try VerificationKey(jwk) } ?? pinned
         guard try isSigned(by: root, as: .registry) else {
-            throw SealError(.badSignature, "root: the root key that the registry names has not signed it; a rotation takes both keys' signatures")
+            throw SealError(
+                .badSignature, "root: the root key that the registry names has not signed it; a rotation takes both keys' signatures")
         }
         return VerifiedRegistry(registry: registry, root: root, file: self)
     }

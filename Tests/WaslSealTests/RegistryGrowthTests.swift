@@ -36,7 +36,9 @@ import WaslSeal
     }
 
     @Test func anOldRegistryWithServicesByParticipantIsRead() throws {
-        let services: JSON = [["service": "steg.bill.view", "delegation": "decree 1"], ["service": "steg.bill.pay", "delegation": "decree 2"]]
+        let services: JSON = [
+            ["service": "steg.bill.view", "delegation": "decree 1"], ["service": "steg.bill.pay", "delegation": "decree 2"],
+        ]
         let read = try registry([participant(more: ["services": services])])
         #expect(read.participants[hydra]?.services == [ServiceID("steg.bill.view")!: "decree 1", ServiceID("steg.bill.pay")!: "decree 2"])
         #expect(try Registry(read.json).participants[hydra]?.services == read.participants[hydra]?.services)

@@ -103,7 +103,8 @@ private final class RegistryFolder: Sendable {
             try holder.registry.verificationKey(test.retired.id, of: hydra, at: RegistryFolder.retiredAt)
         }
         #expect(error?.code == .keyNotValid, "retired is retired")
-        #expect(holder.registry.json["participants"]?.array?.first?["keys"]?.array?.count == 1, "the archive is no part of the registry's text")
+        #expect(
+            holder.registry.json["participants"]?.array?.first?["keys"]?.array?.count == 1, "the archive is no part of the registry's text")
     }
 
     @Test func withoutItsArchiveARegistryWorksForCurrentKeysAndSaysWhatIsMissing() throws {
@@ -133,7 +134,8 @@ private final class RegistryFolder: Sendable {
 
     @Test func aRegistrysOwnWordOnAKeyStandsAgainstItsArchives() throws {
         let test = try RegistryFolder()
-        let revoked = Registry.Key(jwk: test.retired.jwk, use: .signing, from: TestWorld.start, revoked: TestWorld.start.advanced(by: .seconds(5)))
+        let revoked = Registry.Key(
+            jwk: test.retired.jwk, use: .signing, from: TestWorld.start, revoked: TestWorld.start.advanced(by: .seconds(5)))
         let registry = try Registry(
             version: 1, issued: TestWorld.start, expires: TestWorld.start,
             participants: [

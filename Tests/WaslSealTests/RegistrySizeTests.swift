@@ -7,7 +7,8 @@ import WaslSeal
 @Suite struct RegistrySizeTests {
     private static let year = Duration.seconds(365 * 86_400)
     private static let names = LocalizedText(
-        ar: "دار الخدمات الرقمية ببلدية بئر مشارقة", fr: "Maison de services numériques de Bir Mcherga", en: "Digital service house of Bir Mcherga")
+        ar: "دار الخدمات الرقمية ببلدية بئر مشارقة", fr: "Maison de services numériques de Bir Mcherga",
+        en: "Digital service house of Bir Mcherga")
 
     /// Keys of ten years, each valid for one: to sign and to seal, and those of five people.
     private func keys(people: Int) -> [Registry.Key] {
@@ -48,7 +49,8 @@ import WaslSeal
         let signed = try RegistryFile(body: registry.body, as: .registry, signedBy: [root, SigningKey()])
         let envelope = Envelope(
             id: TestWorld.uuid().text, type: .registry, source: Source(role: .ledger, participant: .ledger), time: now,
-            lane: LanePosition(epoch: epoch, sequence: 7, chain: String(repeating: "A", count: 43)), recipient: ParticipantID("house-number-1"),
+            lane: LanePosition(epoch: epoch, sequence: 7, chain: String(repeating: "A", count: 43)),
+            recipient: ParticipantID("house-number-1"),
             data: ["registry": .string(String(decoding: signed.body, as: UTF8.self)), "signature": .string(signed.signatures)])
         let size = envelope.encoded().count
         print("registry: \(registry.body.count) bytes, its message: \(size) of \(Envelope.bytesMax), archive: \(archive.body.count) bytes")
