@@ -65,6 +65,8 @@ private final class Directorate: Sendable {
     /// A folder with two houses, an agency, the ledger and its two reviewers, one delegation, signed once.
     func found() throws {
         try edit("init", "--key", rootKey)
+        // The keys' days below are fixed, and the clock goes on.
+        try write("valid: 365 d\nkeep-ended-keys: 20000 d\n", "registry/registry.yaml")
         for (id, role) in [("hydra", "house"), ("kerker", "house"), ("steg", "agency"), ("ledger", "ledger")] { try add(id, role) }
         for person in ["amel", "bechir"] {
             try edit(

@@ -102,7 +102,8 @@ struct RegistryRevoke: ParsableCommand {
 
     @OptionGroup var folder: RegistryFolderOption
     @Option(help: "The participant.") var id: String
-    @Option(help: "The key's thumbprint, or its first 6 characters and more.") var key: String
+    // Unconditional: a thumbprint may begin with a hyphen.
+    @Option(parsing: .unconditional, help: "The key's thumbprint, or its first 6 characters and more.") var key: String
     @Option(help: "From when on nothing of it is believed; now when not given.") var from: String?
 
     func run() throws {
