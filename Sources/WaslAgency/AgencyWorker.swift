@@ -71,7 +71,7 @@ public final class AgencyWorker: Sendable {
         let scheduler = JobScheduler(parts.agency, now: { journal.now })
         self.scheduler = scheduler
         sessions = Sessions(cookie: "wasl-desk", path: AgencyWorker.deskPath, now: { journal.now })
-        client = try AgencyClient(parts.agency, endpoint: parts.endpoint, secret: parts.secret)
+        client = try AgencyClient(parts.agency, endpoint: parts.endpoint, secret: parts.secret, logger: logger)
         publishing = PublishingPump(journal, link: broker.publisher(name: "\(id) publishing"), logger: logger)
         documents = DocumentPump(
             journal, publishing: publishing, registry: parts.registry, openingKeys: parts.keys.opening, logger: logger)

@@ -28,7 +28,7 @@ import WaslWeb
         await listening.wait { !$0.isEmpty }
         let catalogue = try TestWorld.published.get()
         let client = try AgencyClient(
-            try #require(catalogue.agencies[ParticipantID(agency)!]), endpoint: "http://127.0.0.1:\(port)", secret: nil)
+            try #require(catalogue.agencies[ParticipantID(agency)!]), endpoint: "http://127.0.0.1:\(port)", secret: nil, logger: logger)
         let result: Result<Void, any Error>
         do { result = .success(try await body(client)) } catch { result = .failure(error) }
         await client.close()
