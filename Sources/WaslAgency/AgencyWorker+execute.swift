@@ -13,6 +13,8 @@ extension AgencyWorker {
             var action = run.start(at: journal.now)
             while true {
                 switch action {
+                // Nothing has begun yet, and the next start takes it up.
+                case .translateCall where isStopping, .intend where isStopping, .upload where isStopping: return nil
                 case .translateCall(let program, let input):
                     action = run.translated(await translate(program, input), at: journal.now)
                 case .intend(let job, let phase, let announces):
@@ -21,8 +23,8 @@ extension AgencyWorker {
                     }
                     action = run.intended(intended.job, announcement: intended.announcement)
                 case .awaitConfirmation(let number):
-                    await publishing.awaitConfirmation(of: number)
-                    action = run.confirmed(at: journal.now)
+                    let isConfirmed = await publishing.awaitConfirmation(of: number)
+                    action = isConfirmed ? run.confirmed(at: journal.now) : run.unconfirmed(at: journal.now)
                 case .perform(let call, let isRepeatable):
                     CrashPoint.agencyBeforeCall.passed()
                     let transport = await client.perform(call, isRepeatable: isRepeatable)

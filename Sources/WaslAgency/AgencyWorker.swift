@@ -1,5 +1,6 @@
 import GRDB
 public import Logging
+import Synchronization
 public import WaslCatalogue
 public import WaslJournal
 import WaslModel
@@ -53,6 +54,7 @@ public final class AgencyWorker: Sendable {
     let sessions: Sessions
     let logger: Logger
     private let consuming: ConsumingPump<AgencyDeliveries>
+    private let stopping = Mutex(false)
 
     /// - Throws: ``JournalError``
     public init(_ parts: Parts, broker: any Broker, logger: Logger) throws {
@@ -100,6 +102,28 @@ public final class AgencyWorker: Sendable {
         parts.translator.close()
         await client.close()
         try recovery.get()
+    }
+
+    /// Whether only what has begun is brought to its end.
+    var isStopping: Bool { stopping.withLock { $0 } }
+
+    /// How long what is under way may take to end: a call with its largest paper, its answer's translation, and the word of it.
+    public var stopPatience: Duration {
+        let bytesMax = parts.catalogue.catalogue.all.filter { $0.agency == parts.agency.id }.compactMap { $0.attachments?.bytesMax }.max()
+        return AgencyClient.timeout(of: parts.agency, contentBytes: Int(bytesMax ?? 0)) + .seconds(5) + AgencyWorker.flushMax
+    }
+
+    private static let flushMax: Duration = .seconds(5)
+
+    /// Takes nothing more, begins no call, and returns when the calls in flight have ended, their results are recorded and, where the
+    /// broker is there, published. A call that is cut off is a doubt that need not be.
+    public func drain() async {
+        stopping.withLock { $0 = true }
+        await scheduler.close()
+        await consuming.close()
+        publishing.giveUpWaiting()
+        await scheduler.untilIdle()
+        await publishing.flush(within: AgencyWorker.flushMax)
     }
 
     private func work() async {
@@ -151,6 +175,8 @@ public final class AgencyWorker: Sendable {
                         registryVersion: parts.registry.registry.version,
                         circuit: await scheduler.circuitState.rawValue)
                     publishing.publishUnrecorded([try await journal.presenceMessage(presence, version: parts.version)])
+                } catch _ where Task.isCancelled {
+                    return
                 } catch {
                     logger.warning("no presence beat", metadata: ["error": "\(error)"])
                 }

@@ -41,7 +41,7 @@ package struct JobRun: Sendable {
         case translateCall(program: String, input: JSON)
         /// Commit ``AgencySteps/intend(_:phase:announces:in:)``: then ``JobRun/intended(_:announcement:)``.
         case intend(Job, Phase, announces: Bool)
-        /// Wait for the broker to have the announcement, however long: then ``JobRun/confirmed(at:)``.
+        /// Wait for the broker to have the announcement, however long: then ``JobRun/confirmed(at:)``, or ``JobRun/unconfirmed(at:)``.
         case awaitConfirmation(of: Int64)
         /// Call: then ``JobRun/performed(_:at:)``.
         case perform(AgencyCall, isRepeatable: Bool)
@@ -203,6 +203,11 @@ package struct JobRun: Sendable {
     package mutating func confirmed(at now: Timestamp) -> Action {
         // The broker may have been away for long, and nothing was sent yet.
         now >= job.expiry ? conclude(nil, nil, .conclude(.expired, [:]), answered: nil) : perform()
+    }
+
+    /// A stop came before the broker had the announcement: nothing was sent, and no doubt is left behind.
+    package func unconfirmed(at now: Timestamp) -> Action {
+        settle(.definiteNo("stopped before the call was announced", retryAfter: .zero), at: now, answered: nil)
     }
 
     private func perform() -> Action {

@@ -107,6 +107,8 @@ public final class Ledger: Sendable {
                         oldestAge: try await journal.oldestAge(past: publishing.confirmedThrough),
                         registryVersion: parts.registry.registry.version)
                     publishing.publishUnrecorded([try await journal.presenceMessage(presence, version: parts.version)])
+                } catch _ where Task.isCancelled {
+                    return
                 } catch {
                     logger.warning("no presence beat", metadata: ["error": "\(error)"])
                 }
