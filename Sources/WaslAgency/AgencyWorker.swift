@@ -55,6 +55,8 @@ public final class AgencyWorker: Sendable {
     let logger: Logger
     private let consuming: ConsumingPump<AgencyDeliveries>
     private let stopping = Mutex(false)
+    /// The translation helper did not start when it was last needed.
+    let isTranslatorDown = Mutex(false)
 
     /// - Throws: ``JournalError``
     public init(_ parts: Parts, broker: any Broker, logger: Logger) throws {

@@ -181,11 +181,10 @@ package struct JobRun: Sendable {
             // A read may be repeated blindly, so a record of the intention would say nothing.
             job.attempts += 1
             return .perform(call, isRepeatable: true)
+        } catch let error as TranslationError where error.code != .program {
+            return withoutTranslator(error, at: now)
         } catch {
-            // Nothing was sent. What fails on its input will fail again, so only a killed helper is worth another try.
-            if (error as? TranslationError)?.code == .killed, job.attempts < 3 || job.heard > 0 {
-                return settle(.definiteNo("\(error)", retryAfter: nil), at: now, answered: nil)
-            }
+            // Nothing was sent, and what fails on its input will fail again.
             if mayHaveActed {
                 return conclude(
                     stage, .doubt("\(error)"), .park(reason: "the \(stage.rawValue) cannot be translated: \(error)"), answered: nil)
@@ -193,6 +192,19 @@ package struct JobRun: Sendable {
             return conclude(stage, nil, .conclude(.failed, JobDesk.reason("translation")), answered: nil)
         }
     }
+
+    /// The helper was killed or does not start: nothing was sent, and the request is not to blame. It is tried again until its expiry, and
+    /// neither counted nor recorded as an attempt.
+    private mutating func withoutTranslator(_ error: TranslationError, at now: Timestamp) -> Action {
+        job.attempts = job.storedAttempts
+        // An input that kills it costs a second of processor time at each try.
+        let pause = error.code == .killed ? JobRun.killedPause : JobRun.unavailablePause
+        let at = now.advanced(by: .milliseconds(Int64(Double(pause.milliseconds) * (0.5 + jitter))))
+        return conclude(nil, nil, phase == .lookup ? .lookUp(at: at, absences: job.absences) : .call(at: at), answered: nil)
+    }
+
+    private static let killedPause: Duration = .seconds(60)
+    private static let unavailablePause: Duration = .seconds(5)
 
     package mutating func intended(_ job: Job, announcement: Int64?) -> Action {
         self.job = job
