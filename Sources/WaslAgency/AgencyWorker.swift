@@ -17,7 +17,7 @@ public final class AgencyWorker: Sendable {
         /// Who may sign in to the desk, where the agency has one.
         public let staffFile: String?
         public let journalPath: String
-        public let headPath: String?
+        public let headPath: String
         public let keys: KeyFile
         public let registry: RegistryHolder
         public let catalogue: CatalogueHolder
@@ -25,7 +25,7 @@ public final class AgencyWorker: Sendable {
         public let version: String
 
         public init(
-            agency: Agency, endpoint: String, secret: String? = nil, staffFile: String? = nil, journalPath: String, headPath: String?,
+            agency: Agency, endpoint: String, secret: String? = nil, staffFile: String? = nil, journalPath: String, headPath: String,
             keys: KeyFile,
             registry: RegistryHolder, catalogue: CatalogueHolder, translator: Translator, version: String
         ) {

@@ -13,14 +13,14 @@ public final class House: Sendable {
     public struct Parts: Sendable {
         public let id: ParticipantID
         public let journalPath: String
-        public let headPath: String?
+        public let headPath: String
         public let keys: KeyFile
         public let registry: RegistryHolder
         public let catalogue: CatalogueHolder
         public let version: String
 
         public init(
-            id: ParticipantID, journalPath: String, headPath: String?, keys: KeyFile, registry: RegistryHolder,
+            id: ParticipantID, journalPath: String, headPath: String, keys: KeyFile, registry: RegistryHolder,
             catalogue: CatalogueHolder, version: String
         ) {
             self.id = id

@@ -18,7 +18,7 @@ import WaslSimulation
 
     init() throws {
         world = try TestWorld()
-        store = try JournalStore(path: nil, identity: world.identity("steg"), migrations: AgencySchema.register)
+        store = try JournalStore(path: nil, headPath: nil, identity: world.identity("steg"), migrations: AgencySchema.register)
     }
 
     private func take(_ envelopes: Envelope...) throws -> [Job] {
@@ -188,7 +188,7 @@ import WaslSimulation
     @Test func theSettleTimeCountsFromTheEndOfTheCallThatLeftTheDoubt() throws {
         let clock = Mutex(TestClock.shared.now)
         let store = try JournalStore(
-            path: nil, identity: world.identity("steg"),
+            path: nil, headPath: nil, identity: world.identity("steg"),
             environment: JournalEnvironment(now: { clock.withLock { $0 } }, makeUUID: { UUIDv7(at: $0) }),
             migrations: AgencySchema.register)
         let request = try world.request("steg.bill.pay", fields: [:])

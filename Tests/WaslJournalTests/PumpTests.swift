@@ -21,7 +21,9 @@ import WaslSimulation
 
     private func journal(_ participant: String) throws -> Journal {
         Journal(
-            try JournalStore(path: world.folder + "/\(participant).sqlite", identity: world.identity(participant), migrations: { _ in }),
+            try JournalStore(
+                path: world.folder + "/\(participant).sqlite", headPath: world.folder + "/\(participant).head",
+                identity: world.identity(participant), migrations: { _ in }),
             logger: logger)
     }
 

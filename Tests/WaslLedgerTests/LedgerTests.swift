@@ -24,7 +24,7 @@ private final class LedgerBench {
         self.clock = clock
         start = clock.now
         store = try JournalStore(
-            path: nil, identity: world.identity("ledger"),
+            path: nil, headPath: nil, identity: world.identity("ledger"),
             environment: JournalEnvironment(now: { clock.now }, makeUUID: { UUIDv7(at: $0) }), migrations: LedgerSchema.register)
         handler = LedgerDeliveries(
             steps: LedgerSteps(catalogue: CatalogueHolder(world.catalogue), times: LedgerTimes()), registry: world.registry,
@@ -363,7 +363,8 @@ final class TestTime: Sendable {
     @Test func aChangedByteOfEvidenceIsFoundAndNothingIsChanged() async throws {
         let world = try TestWorld()
         let path = world.folder + "/ledger.sqlite"
-        let store = try JournalStore(path: path, identity: world.identity("ledger"), migrations: LedgerSchema.register)
+        let store = try JournalStore(
+            path: path, headPath: path + ".head", identity: world.identity("ledger"), migrations: LedgerSchema.register)
         let handler = LedgerDeliveries(
             steps: LedgerSteps(catalogue: CatalogueHolder(world.catalogue), times: LedgerTimes()), registry: world.registry,
             changes: ChangeSignal())
