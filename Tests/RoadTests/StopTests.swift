@@ -125,6 +125,7 @@ private final class SlowRoad: Sendable {
     func job() throws -> (state: String, isDoubted: Bool, outcomes: [String]) {
         var configuration = Configuration()
         configuration.readonly = true
+        configuration.busyMode = .timeout(20)
         return try DatabaseQueue(path: journalPath, configuration: configuration).read { db in
             let row = try #require(try Row.fetchOne(db, sql: "SELECT state, doubted FROM job"))
             let bodies = try Data.fetchAll(db, sql: "SELECT body FROM outbox WHERE type LIKE '%outcome%' ORDER BY number")

@@ -12,7 +12,7 @@ import WaslModel
 
 /// An agency's client with settings of its own.
 private func client(
-    _ endpoint: String, timeout: String = "20 s", _ more: String = ""
+    _ endpoint: String, timeout: String = "20 s", _ more: String = "", log: Recorder<LogEvent>? = nil
 ) throws -> AgencyClient {
     let folder = try TestWorld.makeFolder()
     defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -24,8 +24,23 @@ private func client(
     timeout: \(timeout)
     \(more)
     """.write(toFile: file, atomically: true, encoding: .utf8)
-    return try AgencyClient(
-        try Agency(file: file), endpoint: endpoint, secret: nil, logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
+    let logger = Logger(label: "test", factory: { _ in log.map { RecordingLog(events: $0) } ?? SwiftLogNoOpLogHandler() as any LogHandler })
+    return try AgencyClient(try Agency(file: file), endpoint: endpoint, secret: nil, logger: logger)
+}
+
+private struct RecordingLog: LogHandler {
+    let events: Recorder<LogEvent>
+    var metadata = Logger.Metadata()
+    var logLevel = Logger.Level.trace
+
+    init(events: Recorder<LogEvent>) { self.events = events }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) { events.append(event) }
 }
 
 private let call: JSON = ["method": "POST", "path": "/api/payments", "body": ["amount": 5]]
@@ -248,6 +263,18 @@ private func failure(
         let error = IOError(errnoCode: EHOSTUNREACH, reason: "write")
         let mayHaveActed = CallFailure(error, at: stage).mayHaveActed
         #expect(mayHaveActed == (stage == .handedOver || stage == .answering))
+    }
+
+    @Test func anOutageIsToldOnceWithItsRemedy() async throws {
+        let port = try RefusingPort()
+        let log = Recorder<LogEvent>()
+        let client = try client("http://127.0.0.1:\(port.port)", log: log)
+        for _ in 0..<5 { _ = await client.perform(try AgencyCall(call), isRepeatable: true) }
+        await client.close()
+        let told = log.elements.filter { $0.level >= .warning }
+        #expect(told.count == 1)
+        #expect(told.first?.metadata?["failure"] == "refused")
+        #expect(told.first?.metadata?["remedy"] == "\(CallFailure.Kind.refused.remedy)")
     }
 
     @Test func everyKindOfFailureNamesARemedy() {
