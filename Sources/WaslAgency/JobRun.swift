@@ -41,7 +41,7 @@ package struct JobRun: Sendable {
         case translateCall(program: String, input: JSON)
         /// Commit ``AgencySteps/intend(_:phase:announces:in:)``: then ``JobRun/intended(_:announcement:)``.
         case intend(Job, Phase, announces: Bool)
-        /// Wait for the broker to have the announcement, however long: then ``JobRun/confirmed(at:)``.
+        /// Wait for the broker to have the announcement, however long: then ``JobRun/confirmed(at:)``, or ``JobRun/unconfirmed(at:)``.
         case awaitConfirmation(of: Int64)
         /// Call: then ``JobRun/performed(_:at:)``.
         case perform(AgencyCall, isRepeatable: Bool)
@@ -189,11 +189,10 @@ package struct JobRun: Sendable {
             // A read may be repeated blindly, so a record of the intention would say nothing.
             job.attempts += 1
             return .perform(call, isRepeatable: true)
+        } catch let error as TranslationError where error.code != .program {
+            return withoutTranslator(error, at: now)
         } catch {
-            // Nothing was sent. What fails on its input will fail again, so only a killed helper is worth another try.
-            if (error as? TranslationError)?.code == .killed, job.attempts < 3 || job.heard > 0 {
-                return settle(.definiteNo("\(error)", retryAfter: nil), at: now, answered: nil)
-            }
+            // Nothing was sent, and what fails on its input will fail again.
             if mayHaveActed {
                 return conclude(
                     stage, .doubt("\(error)"), .park(reason: "the \(stage.rawValue) cannot be translated: \(error)"), answered: nil)
@@ -201,6 +200,19 @@ package struct JobRun: Sendable {
             return conclude(stage, nil, .conclude(.failed, JobDesk.reason("translation")), answered: nil)
         }
     }
+
+    /// The helper was killed or does not start: nothing was sent, and the request is not to blame. It is tried again until its expiry, and
+    /// neither counted nor recorded as an attempt.
+    private mutating func withoutTranslator(_ error: TranslationError, at now: Timestamp) -> Action {
+        job.attempts = job.storedAttempts
+        // An input that kills it costs a second of processor time at each try.
+        let pause = error.code == .killed ? JobRun.killedPause : JobRun.unavailablePause
+        let at = now.advanced(by: .milliseconds(Int64(Double(pause.milliseconds) * (0.5 + jitter))))
+        return conclude(nil, nil, phase == .lookup ? .lookUp(at: at, absences: job.absences) : .call(at: at), answered: nil)
+    }
+
+    private static let killedPause: Duration = .seconds(60)
+    private static let unavailablePause: Duration = .seconds(5)
 
     package mutating func intended(_ job: Job, announcement: Int64?) -> Action {
         self.job = job
@@ -211,6 +223,11 @@ package struct JobRun: Sendable {
     package mutating func confirmed(at now: Timestamp) -> Action {
         // The broker may have been away for long, and nothing was sent yet.
         now >= job.expiry ? conclude(nil, nil, .conclude(.expired, [:]), answered: nil) : perform()
+    }
+
+    /// A stop came before the broker had the announcement: nothing was sent, and no doubt is left behind.
+    package func unconfirmed(at now: Timestamp) -> Action {
+        settle(.definiteNo("stopped before the call was announced", retryAfter: .zero), at: now, answered: nil)
     }
 
     private func perform() -> Action {

@@ -55,7 +55,9 @@ public final class ConsumingPump<Handler: DeliveryHandler>: Sendable {
                 queue.append(contentsOf: deliveries)
             case .down(let reason):
                 isLinkUp.withLock { $0 = false }
-                logger.warning("not consuming", metadata: ["reason": "\(reason)"])
+                // That a link ends which we have closed is no news.
+                logger.log(
+                    level: isClosing.withLock { $0 } ? .debug : .warning, "not consuming", metadata: ["reason": "\(reason)"])
             }
         }
         task.withLock { $0 = Task { await run() } }

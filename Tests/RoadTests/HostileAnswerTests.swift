@@ -28,7 +28,7 @@ import WaslWeb
         await listening.wait { !$0.isEmpty }
         let catalogue = try TestWorld.published.get()
         let client = try AgencyClient(
-            try #require(catalogue.agencies[ParticipantID(agency)!]), endpoint: "http://127.0.0.1:\(port)", secret: nil)
+            try #require(catalogue.agencies[ParticipantID(agency)!]), endpoint: "http://127.0.0.1:\(port)", secret: nil, logger: logger)
         let result: Result<Void, any Error>
         do { result = .success(try await body(client)) } catch { result = .failure(error) }
         await client.close()
@@ -100,7 +100,25 @@ import WaslWeb
         #expect(try await translator.run("curious", [:]) == "{}")
     }
 
-    @Test func aKilledHelperIsADefiniteNoInCallAndDoubtInAnswer() throws {
+    @Test func aHelperThatDoesNotStartIsNoProgramsFault() async throws {
+        let folder = try TestWorld.makeFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let executable = folder + "/wasl"
+        try FileManager.default.createSymbolicLink(atPath: executable, withDestinationPath: TestWorld.executable)
+        let translator = try Translator(programs: Self.programs, executable: executable)
+        defer { translator.close() }
+        try FileManager.default.removeItem(atPath: executable)
+        let killed = await #expect(throws: TranslationError.self) { try await translator.run("endless", [:]) }
+        #expect(killed?.code == .killed)
+        for _ in 0..<3 {
+            let away = await #expect(throws: TranslationError.self) { try await translator.run("fine", ["a": 5]) }
+            #expect(away?.code == .unavailable, "\(away as Any)")
+        }
+        try FileManager.default.createSymbolicLink(atPath: executable, withDestinationPath: TestWorld.executable)
+        #expect(try await translator.run("fine", ["a": 5]) == 5)
+    }
+
+    @Test func aKilledHelperIsTriedAgainInCallAndDoubtInAnswer() throws {
         let world = try TestWorld()
         let tt = ParticipantID("tt")!
         let desk = JobDesk(
@@ -120,7 +138,7 @@ import WaslWeb
             Issue.record("not concluded")
             return
         }
-        guard case .definiteNo? = no.verdict, case .call = no.decision else {
+        guard no.verdict == nil, case .call = no.decision else {
             Issue.record("in call: \(String(describing: no.verdict)), \(no.decision)")
             return
         }

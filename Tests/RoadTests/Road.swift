@@ -47,13 +47,15 @@ final class Road: Sendable {
         await listening.wait { !$0.isEmpty }
         house = try House(
             House.Parts(
-                id: ParticipantID("hydra")!, journalPath: world.folder + "/house.sqlite", headPath: nil, keys: world.keys["hydra"]!,
+                id: ParticipantID("hydra")!, journalPath: world.folder + "/house.sqlite", headPath: world.folder + "/house.head",
+                keys: world.keys["hydra"]!,
                 registry: world.registry, catalogue: CatalogueHolder(world.catalogue), version: "test"), broker: broker, logger: logger)
         let worker = try AgencyWorker(
             AgencyWorker.Parts(
                 agency: world.catalogue.agencies[ParticipantID(id)!]!, endpoint: "http://127.0.0.1:\(port)", secret: secret,
                 staffFile: world.folder + "/staff.json",
-                journalPath: world.folder + "/worker.sqlite", headPath: nil, keys: world.keys[id]!, registry: world.registry,
+                journalPath: world.folder + "/worker.sqlite", headPath: world.folder + "/worker.head", keys: world.keys[id]!,
+                registry: world.registry,
                 catalogue: CatalogueHolder(world.catalogue),
                 translator: try Translator(
                     programs: world.catalogue.programs(of: ParticipantID(id)!), executable: TestWorld.executable), version: "test"),

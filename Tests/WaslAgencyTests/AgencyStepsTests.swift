@@ -21,7 +21,7 @@ import WaslSimulation
         world = try TestWorld()
         let clock = clock
         store = try JournalStore(
-            path: nil, identity: world.identity("steg"),
+            path: nil, headPath: nil, identity: world.identity("steg"),
             environment: JournalEnvironment(now: { clock.now }, makeUUID: { UUIDv7(at: $0) }), migrations: AgencySchema.register)
     }
 
@@ -291,7 +291,7 @@ import WaslSimulation
     @Test func theSettleTimeCountsFromTheEndOfTheCallThatLeftTheDoubt() throws {
         let clock = Mutex(TestClock.shared.now)
         let store = try JournalStore(
-            path: nil, identity: world.identity("steg"),
+            path: nil, headPath: nil, identity: world.identity("steg"),
             environment: JournalEnvironment(now: { clock.withLock { $0 } }, makeUUID: { UUIDv7(at: $0) }),
             migrations: AgencySchema.register)
         let request = try world.request("steg.bill.pay", fields: [:])

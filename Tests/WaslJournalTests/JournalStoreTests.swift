@@ -18,7 +18,7 @@ import WaslSeal
 
     private func open(_ participant: String = "hydra", opening: Opening = .usual) throws -> JournalStore {
         try JournalStore(
-            path: path, identity: world.identity(participant), opening: opening, migrations: { _ in })
+            path: path, headPath: path + ".head", identity: world.identity(participant), opening: opening, migrations: { _ in })
     }
 
     private func refusal(_ participant: String = "hydra") -> JournalError? {

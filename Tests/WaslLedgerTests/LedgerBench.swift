@@ -23,7 +23,7 @@ final class LedgerBench {
         self.clock = clock
         start = clock.now
         store = try JournalStore(
-            path: nil, identity: world.identity("ledger"),
+            path: nil, headPath: nil, identity: world.identity("ledger"),
             environment: JournalEnvironment(now: { clock.now }, makeUUID: { UUIDv7(at: $0) }), migrations: LedgerSchema.register)
         handler = LedgerDeliveries(
             steps: LedgerSteps(catalogue: CatalogueHolder(world.catalogue), times: LedgerTimes()), registry: world.registry,

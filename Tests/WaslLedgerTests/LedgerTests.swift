@@ -265,7 +265,8 @@ import WaslSeal
     @Test func aChangedByteOfEvidenceIsFoundAndNothingIsChanged() async throws {
         let world = try TestWorld()
         let path = world.folder + "/ledger.sqlite"
-        let store = try JournalStore(path: path, identity: world.identity("ledger"), migrations: LedgerSchema.register)
+        let store = try JournalStore(
+            path: path, headPath: path + ".head", identity: world.identity("ledger"), migrations: LedgerSchema.register)
         let handler = LedgerDeliveries(
             steps: LedgerSteps(catalogue: CatalogueHolder(world.catalogue), times: LedgerTimes()), registry: world.registry,
             changes: ChangeSignal())
