@@ -26,7 +26,7 @@ enum Daemon {
         let started = ContinuousClock.now
         let working = Task { try await work() }
         do {
-            try await Server.run(router, host: http.host, port: http.port, logger: logger) { port in
+            try await Server.run(router, host: http.host, port: http.port, limits: http.limits, logger: logger) { port in
                 logger.notice(
                     "ready",
                     metadata: [
