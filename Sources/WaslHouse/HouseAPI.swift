@@ -188,7 +188,8 @@ extension Problem {
             LocalizedText(
                 ar: "لا يمكن للهيكل قبول المطالب الآن", fr: "La structure ne peut pas recevoir de demandes pour l'instant",
                 en: "The agency can receive no requests right now"),
-            detail: "\(error.reason). Nothing was recorded; ask the directorate for a registry with the agency's key, then send the same again.",
+            detail:
+                "\(error.reason). Nothing was recorded; ask the directorate for a registry with the agency's key, then send the same again.",
             retryAfterSeconds: 60)
     }
 }

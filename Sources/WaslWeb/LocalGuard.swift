@@ -52,6 +52,7 @@ struct LocalGuard: RouterMiddleware {
         }
         response.guardContent()
         if access == .page { response.guardPage() }
+        if request.method == .head { response = response.createHeadResponse() }
         return response
     }
 
@@ -118,7 +119,8 @@ struct LocalGuard: RouterMiddleware {
             throw Problem(
                 .forbidden, "foreign-origin",
                 LocalizedText(
-                    ar: "استمارة أرسلت من موقع آخر", fr: "Formulaire envoyé depuis un autre site", en: "The form was sent from another site"),
+                    ar: "استمارة أرسلت من موقع آخر", fr: "Formulaire envoyé depuis un autre site", en: "The form was sent from another site"
+                ),
                 detail: "Open this service's own page and send the form from there. Behind a proxy, `http.hosts` names its host.")
         }
     }

@@ -43,6 +43,7 @@ public struct Problem: Error, HTTPResponseError, Sendable {
     /// The header fields of the answer.
     var fields: HTTPFields {
         var fields: HTTPFields = [.contentType: "application/problem+json", .cacheControl: "no-store"]
+        if let nosniff = HTTPField.Name("X-Content-Type-Options") { fields[nosniff] = "nosniff" }
         if let retryAfterSeconds { fields[.retryAfter] = String(retryAfterSeconds) }
         if status == .unauthorized { fields[.wwwAuthenticate] = "Bearer" }
         if !allowed.isEmpty { fields[.allow] = allowed.map(\.rawValue).sorted().joined(separator: ", ") }

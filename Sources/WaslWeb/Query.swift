@@ -11,7 +11,7 @@ public struct Query {
     /// - Throws: ``Problem`` naming a word that the route does not know, or that comes twice.
     func check(known: [String]) throws {
         var seen: Set<Substring> = []
-        for (name, _) in words {
+        for (name, value) in words where !name.isEmpty || !value.isEmpty {
             guard known.contains(String(name)) else {
                 throw Problem.query(
                     String(name),

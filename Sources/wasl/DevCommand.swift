@@ -140,7 +140,9 @@ struct DevCommand: AsyncParsableCommand {
 enum Reconciliation {
     /// Every order known, every outcome delivered, every lane whole; what is open is parked or about to be named.
     static func isReconciled(_ ledger: String, _ token: String, accepted: Int) async throws -> Bool {
-        guard let (status, overview) = try? await Program.http("GET", ledger + "/v1/overview", token: token), status == 200 else { return false }
+        guard let (status, overview) = try? await Program.http("GET", ledger + "/v1/overview", token: token), status == 200 else {
+            return false
+        }
         let parked = overview["byStatus"]?["parked"]?.integer ?? 0
         let terminal = overview["terminal"]?.integer ?? 0
         guard terminal + parked >= Int64(accepted), overview["delivered"]?.integer == terminal, overview["brokenLanes"] == 0,

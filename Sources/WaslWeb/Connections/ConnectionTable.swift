@@ -87,11 +87,11 @@ struct ConnectionTable {
 
     /// Those that have never asked go first.
     private func longestWaiting(where isMeant: (Connection) -> Bool) -> ID? {
-        var found: (id: ID, hasAsked: Bool, since: ContinuousClock.Instant)?
+        var found: (rank: Int, since: ContinuousClock.Instant, id: ID)?
         for (id, connection) in connections {
             guard case .waiting(let since) = connection.phase, isMeant(connection) else { continue }
-            if let found, found.hasAsked == connection.hasAsked ? found.since <= since : connection.hasAsked { continue }
-            found = (id, connection.hasAsked, since)
+            let candidate = (rank: connection.hasAsked ? 1 : 0, since: since, id: id)
+            if found.map({ candidate < $0 }) ?? true { found = candidate }
         }
         return found?.id
     }

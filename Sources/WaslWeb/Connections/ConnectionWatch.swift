@@ -208,6 +208,7 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
 
     /// Our side first, the whole a little later: with unread bytes here, a sudden end would take the answer from the other side's hands.
     private func cut(_ context: ChannelHandlerContext) {
+        if let id { connections.answered(id) }
         context.flush()
         context.close(mode: .output, promise: nil)
         deadline?.cancel()
