@@ -56,6 +56,8 @@ cookie = answer.headers["Set-Cookie"].split(";")[0]
 
 class Proxy(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
+        # Chromium asks for hosts of its own too.
+        if not self.path.startswith(page): return self.send_error(404)
         answer = call(self.path, headers={"Cookie": cookie})
         body = answer.read()
         self.send_response(answer.status)
