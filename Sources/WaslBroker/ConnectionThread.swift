@@ -78,6 +78,8 @@ final class ConnectionThread: Sendable {
 
     private func run() {
         var failures = 0
+        // The reason that the log has: said once, and again only when it is another one.
+        var toldReason: String?
         while !isClosing {
             do {
                 let connection = try AMQPConnection(configuration, name: name)
@@ -85,14 +87,23 @@ final class ConnectionThread: Sendable {
                 defer { PublishWatchdog.shared.forget(watch) }
                 try driver.opened(connection)
                 failures = 0
+                toldReason = nil
                 try serve(connection, watch)
                 // What was left in the mailbox before the close still goes out: an acknowledgement above all.
                 _ = try driver.work(connection)
                 connection.close()
             } catch {
-                driver.lost(reason: "\(error)")
+                let reason = "\(error)"
+                driver.lost(reason: reason)
                 failures += 1
-                if failures == 1 { logger.warning("no connection to the broker; trying again", metadata: ["reason": "\(error)"]) }
+                if reason != toldReason {
+                    logger.log(
+                        level: ConnectionThread.needsAPerson(error) ? .error : .warning, "no connection to the broker; trying again",
+                        metadata: ["connection": "\(name)", "reason": "\(reason)"])
+                } else {
+                    logger.debug("still no connection to the broker", metadata: ["connection": "\(name)", "tries": "\(failures)"])
+                }
+                toldReason = reason
             }
             if isClosing { break }
             // Full jitter: houses that lost the same broker come back spread over time.
@@ -102,8 +113,22 @@ final class ConnectionThread: Sendable {
         driver.lost(reason: "closed")
     }
 
+    /// Trying again does not mend it by itself.
+    private static func needsAPerson(_ error: any Error) -> Bool {
+        guard let error = error as? BrokerError else { return false }
+        return [.certificate, .configuration, .refused].contains(error.code)
+    }
+
     private func serve(_ connection: AMQPConnection, _ watch: PublishWatchdog.Watch) throws {
+        var nextLook = ContinuousClock.now
         while !isClosing {
+            if nextLook <= .now {
+                // A connection may stand longer than a certificate.
+                for line in connection.endingSoon(at: Date()) {
+                    logger.warning("a certificate ends soon", metadata: ["connection": "\(name)", "certificate": "\(line)"])
+                }
+                nextLook = .now + .seconds(86_400)
+            }
             watch.begin()
             let hasMore = try driver.work(connection)
             watch.end()
