@@ -23,6 +23,7 @@ struct DevLayout {
     func staffFile(_ agency: String) -> String { "\(folder)/keys/staff-\(agency).json" }
     func staffPasswordFile(_ agency: String) -> String { "\(passwordsFolder)/\(agency).desk" }
     var effectsFolder: String { folder + "/effects" }
+    var tlsFolder: String { folder + "/tls" }
     var logsFolder: String { folder + "/logs" }
 
     func keyFile(_ id: String) -> String { "\(folder)/keys/\(id).json" }
