@@ -29,15 +29,18 @@ final class ConnectionThread: Sendable {
     private let name: String
     private let driver: any ConnectionDriver
     private let logger: Logger
+    private let outages: OutageLog
     private let state = Mutex(State())
     private let wakeDescriptor: Int32
     private let ended = DispatchSemaphore(value: 0)
 
-    init(_ configuration: BrokerConfiguration, name: String, driver: any ConnectionDriver, logger: Logger) {
+    /// - Parameter outages: shared by all links of one broker.
+    init(_ configuration: BrokerConfiguration, name: String, driver: any ConnectionDriver, logger: Logger, outages: OutageLog) {
         self.configuration = configuration
         self.name = name
         self.driver = driver
         self.logger = logger
+        self.outages = outages
         wakeDescriptor = wasl_wake_open()
         precondition(wakeDescriptor >= 0, "no descriptor left for an eventfd")
     }
@@ -78,8 +81,6 @@ final class ConnectionThread: Sendable {
 
     private func run() {
         var failures = 0
-        // The reason that the log has: said once, and again only when it is another one.
-        var toldReason: String?
         while !isClosing {
             do {
                 let connection = try AMQPConnection(configuration, name: name)
@@ -87,23 +88,15 @@ final class ConnectionThread: Sendable {
                 defer { PublishWatchdog.shared.forget(watch) }
                 try driver.opened(connection)
                 failures = 0
-                toldReason = nil
+                outages.end()
                 try serve(connection, watch)
                 // What was left in the mailbox before the close still goes out: an acknowledgement above all.
                 _ = try driver.work(connection)
                 connection.close()
             } catch {
-                let reason = "\(error)"
-                driver.lost(reason: reason)
+                driver.lost(reason: "\(error)")
                 failures += 1
-                if reason != toldReason {
-                    logger.log(
-                        level: ConnectionThread.needsAPerson(error) ? .error : .warning, "no connection to the broker; trying again",
-                        metadata: ["connection": "\(name)", "reason": "\(reason)"])
-                } else {
-                    logger.debug("still no connection to the broker", metadata: ["connection": "\(name)", "tries": "\(failures)"])
-                }
-                toldReason = reason
+                if !isClosing { outages.tell(error, connection: name) }
             }
             if isClosing { break }
             // Full jitter: houses that lost the same broker come back spread over time.
@@ -111,12 +104,6 @@ final class ConnectionThread: Sendable {
             sleep(milliseconds: Int32(Int64.random(in: 20...max(21, ceiling))), until: { self.isClosing })
         }
         driver.lost(reason: "closed")
-    }
-
-    /// Trying again does not mend it by itself.
-    private static func needsAPerson(_ error: any Error) -> Bool {
-        guard let error = error as? BrokerError else { return false }
-        return [.certificate, .configuration, .refused].contains(error.code)
     }
 
     private func serve(_ connection: AMQPConnection, _ watch: PublishWatchdog.Watch) throws {

@@ -1,4 +1,5 @@
 import Foundation
+import Logging
 import TestSupport
 import Testing
 import WaslBroker
@@ -124,6 +125,23 @@ extension BrokerTests.TLSTests {
         #expect(lines[0].level == .error)
         #expect(!lines[0].reason.contains("\n"))
         for word in refused.words { #expect(lines[0].reason.contains(word), "\(word): \(lines[0].reason)") }
+    }
+
+    @Test func bothLinksOfAParticipantSayTheReasonOnce() async throws {
+        let broker = try await TLSNodes.shared.node()
+        let happenings = Recorder<Happening>()
+        let logger = Logger(label: "test", factory: { _ in LogRecorder(happenings: happenings) })
+        let links = AMQPBroker(try Refused.expired.configuration(broker), logger: logger)
+        let publisher = links.publisher(name: "publishing")
+        let consumer = links.consumer(name: "consuming", queues: ["house.hydra"], prefetch: 1)
+        publisher.start { _ in }
+        consumer.start { _ in }
+        await happenings.wait { all in
+            Set(all.compactMap { if case .line(let line) = $0 { line.metadata["connection"] } else { nil } }).count == 2 && all.count >= 6
+        }
+        publisher.close()
+        consumer.close()
+        #expect(happenings.elements.compactMap(\.visible).count == 1)
     }
 
     // What we refuse
