@@ -50,6 +50,7 @@ check: ## All that must be green: what continuous integration runs
 	$(MAKE) descriptions
 	$(SWIFT) test
 	$(BUILD)/wasl dev --data .build/check --requests 300 --rate 60 --until-reconciled --json
+	$(BUILD)/wasl dev --data .build/check-tls --requests 100 --rate 40 --tls --until-reconciled --json
 	$(MAKE) release
 	$(RELEASE)/wasl simulate run --count 100
 	$(RELEASE)/wasl simulate bugs

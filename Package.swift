@@ -14,6 +14,7 @@ let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let cryptoExtras = Target.Dependency.product(name: "CryptoExtras", package: "swift-crypto")
 let grdb = Target.Dependency.product(name: "GRDB", package: "GRDB.swift")
 let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdTLS = Target.Dependency.product(name: "HummingbirdTLS", package: "hummingbird")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let httpClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
@@ -40,7 +41,7 @@ let package = Package(
         .package(url: "https://github.com/swift-server/swift-service-lifecycle.git", exact: "2.13.0"),
     ],
     targets: [
-        .target(name: "CRabbitMQ", linkerSettings: [.linkedLibrary("rabbitmq")]),
+        .target(name: "CRabbitMQ", linkerSettings: ["rabbitmq", "ssl", "crypto"].map { .linkedLibrary($0) }),
         .target(name: "CFaults"),
         .target(name: "CJQ", linkerSettings: [.linkedLibrary("jq")]),
         .target(name: "JSONValue", swiftSettings: strict),
@@ -92,7 +93,8 @@ let package = Package(
             name: "wasl",
             dependencies: [
                 "WaslModel", "WaslSeal", "WaslCatalogue", "WaslJournal", "WaslBroker", "WaslHouse", "WaslAgency",
-                "WaslLedger", "WaslWeb", "WaslSimulation", "WaslWorld", arguments, grdb, httpClient, hummingbird, logging,
+                "WaslLedger", "WaslWeb", "WaslSimulation", "WaslWorld", arguments, grdb, httpClient, hummingbird, hummingbirdTLS, lifecycle,
+                logging,
             ],
             swiftSettings: strict),
         .target(

@@ -5,7 +5,7 @@
 # It never starts the system's own RabbitMQ: Wasl starts private nodes of its own.
 set -eu
 
-packages="librabbitmq-dev libsqlite3-dev libssl-dev libjq-dev rabbitmq-server sqlite3 make git ca-certificates curl"
+packages="librabbitmq-dev libsqlite3-dev libssl-dev libjq-dev rabbitmq-server openssl sqlite3 make git ca-certificates curl"
 check_packages="chromium fonts-noto-core fonts-dejavu-core python3 python3-pip python3-venv"
 wanted="$packages"
 [ "${1:-}" = "--check" ] && wanted="$packages $check_packages"

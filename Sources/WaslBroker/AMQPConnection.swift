@@ -7,20 +7,29 @@ import WaslModel
 final class AMQPConnection {
     private let state: amqp_connection_state_t
     private let user: String
+    private let tls: BrokerConfiguration.TLS?
+    /// Freed after the connection that writes to it.
+    private let watch: TLSWatch?
     let descriptor: Int32
 
     /// Connects, shakes hands, logs in and opens the channel.
     ///
     /// - Throws: ``BrokerError``
     init(_ configuration: BrokerConfiguration, name: String) throws {
+        if let fault = configuration.fault { throw BrokerError(.configuration, "\(fault.key): \(fault.reason)") }
+        try configuration.checkFiles()
         guard let state = amqp_new_connection() else { throw BrokerError(.unreachable, "out of memory") }
         user = configuration.messageUser
+        tls = configuration.tls
+        let watch = configuration.tls.map { _ in TLSWatch() }
         do {
-            try AMQPConnection.open(state, configuration, name: name)
+            try AMQPConnection.open(state, configuration, name: name, watch)
         } catch {
             amqp_destroy_connection(state)
-            throw error
+            guard let watch, let tls = configuration.tls else { throw error }
+            throw TLSRefusal(configuration: configuration, tls: tls).explain(watch) ?? error
         }
+        self.watch = watch
         self.state = state
         descriptor = amqp_get_sockfd(state)
     }
@@ -28,42 +37,79 @@ final class AMQPConnection {
     deinit { amqp_destroy_connection(state) }
 
     private static func open(
-        _ state: amqp_connection_state_t, _ configuration: BrokerConfiguration, name: String
+        _ state: amqp_connection_state_t, _ configuration: BrokerConfiguration, name: String, _ watch: TLSWatch?
     ) throws {
         var timeout = timeval(configuration.handshakeTimeout)
         amqp_set_handshake_timeout(state, &timeout)
         amqp_set_rpc_timeout(state, &timeout)
-        let socket = try makeSocket(state, configuration.tls)
+        let socket = try makeSocket(state, configuration, watch)
         let status = amqp_socket_open_noblock(socket, configuration.host, Int32(configuration.port), &timeout)
         guard status == AMQP_STATUS_OK.rawValue else {
-            throw BrokerError(
-                .unreachable, "\(configuration.host):\(configuration.port): \(String(cString: amqp_error_string2(status)))")
+            let address = "\(configuration.host):\(configuration.port)"
+            if watch != nil, wasl_tls_peer_speaks_no_tls() {
+                throw BrokerError(
+                    .certificate, "\(address): no TLS is spoken there. Set `port` to the broker's TLS port, which is 5671 as a rule")
+            }
+            if let tls = configuration.tls, status == AMQP_STATUS_SSL_CONNECTION_FAILED.rawValue {
+                watch?.askForReason(configuration, tls)
+            }
+            throw BrokerError(.unreachable, "\(address): \(String(cString: amqp_error_string2(status)))")
         }
-        try check(
-            wasl_login(
-                state, configuration.virtualHost, Int32(configuration.heartbeat.components.seconds),
-                configuration.tls != nil, configuration.user, configuration.password, name), "login")
+        try logIn(state, configuration, name: name, watch)
         amqp_channel_open(state, 1)
         try check(amqp_get_rpc_reply(state), "channel.open")
     }
 
+    private static func logIn(
+        _ state: amqp_connection_state_t, _ configuration: BrokerConfiguration, name: String, _ watch: TLSWatch?
+    ) throws {
+        let reply = wasl_login(
+            state, configuration.virtualHost, Int32(configuration.heartbeat.components.seconds),
+            configuration.password == nil, configuration.user, configuration.password ?? "", name)
+        let mechanism = configuration.password == nil ? "EXTERNAL" : "PLAIN"
+        if wasl_reply_code(reply) == UInt16(AMQP_ACCESS_REFUSED) {
+            let expected = configuration.password == nil ? "a user" : "a user with this password"
+            throw BrokerError(
+                .refused,
+                "login: 403 \(string(wasl_reply_text(reply))) The broker needs \(expected) named `\(configuration.user)`: run `wasl topology apply`"
+            )
+        }
+        if reply.library_error == AMQP_STATUS_BROKER_UNSUPPORTED_SASL_METHOD.rawValue {
+            throw BrokerError(.refused, "login: the broker does not offer \(mechanism): add it to the broker's `auth_mechanisms`")
+        }
+        // What the end of a connection looks like depends on who was faster.
+        let isBrokenOff = [
+            AMQP_STATUS_SSL_ERROR.rawValue, AMQP_STATUS_CONNECTION_CLOSED.rawValue, AMQP_STATUS_SOCKET_ERROR.rawValue,
+        ].contains(reply.library_error)
+        if let tls = configuration.tls, isBrokenOff { watch?.askForReason(configuration, tls) }
+        try check(reply, "login")
+    }
+
     private static func makeSocket(
-        _ state: amqp_connection_state_t, _ tls: BrokerConfiguration.TLS?
+        _ state: amqp_connection_state_t, _ configuration: BrokerConfiguration, _ watch: TLSWatch?
     ) throws -> OpaquePointer {
-        guard let tls else {
+        guard let tls = configuration.tls, let watch else {
             guard let socket = amqp_tcp_socket_new(state) else { throw BrokerError(.unreachable, "no socket") }
             return socket
         }
         guard let socket = amqp_ssl_socket_new(state) else { throw BrokerError(.unreachable, "no TLS socket") }
+        // OpenSSL itself compares the name, and addresses too, which librabbitmq cannot.
         amqp_ssl_socket_set_verify_peer(socket, 1)
-        amqp_ssl_socket_set_verify_hostname(socket, tls.verifiesHostName ? 1 : 0)
-        guard amqp_ssl_socket_set_ssl_versions(socket, AMQP_TLSv1_2, AMQP_TLSvLATEST) == 0,
-            amqp_ssl_socket_set_cacert(socket, tls.caFile) == 0
-        else { throw BrokerError(.configuration, "tls.ca: \(tls.caFile) cannot be read") }
-        guard amqp_ssl_socket_set_key(socket, tls.certificateFile, tls.keyFile) == 0 else {
-            throw BrokerError(.configuration, "tls.certificate, tls.key: \(tls.certificateFile) cannot be read")
-        }
+        amqp_ssl_socket_set_verify_hostname(socket, 0)
+        try watch.prepare(socket, host: configuration.host, tls)
         return socket
+    }
+
+    /// Certificates that end within the next days, ours and the broker's, a line each.
+    func endingSoon(at now: Date) -> [String] {
+        func line(_ whose: String, _ certificate: Certificate?) -> String? {
+            guard let certificate, let days = certificate.daysLeft(at: now) else { return nil }
+            return "\(whose) (\(certificate.subject)) ends on \(Certificate.time(certificate.until)), in \(days) days: have it renewed"
+        }
+        return [
+            line("our certificate \(tls?.certificate?.file ?? "")", tls?.certificate.flatMap { Certificate(file: $0.file) }),
+            line("the broker's certificate, or its authority's,", watch?.soonest),
+        ].compactMap(\.self)
     }
 
     private static func check(_ reply: amqp_rpc_reply_t, _ what: String) throws {

@@ -9,9 +9,9 @@ final class AMQPConsumer: ConsumerLink {
     private let driver: ConsumerDriver
     private let thread: ConnectionThread
 
-    init(_ configuration: BrokerConfiguration, name: String, queues: [String], prefetch: Int, logger: Logger) {
+    init(_ configuration: BrokerConfiguration, name: String, queues: [String], prefetch: Int, logger: Logger, outages: OutageLog) {
         driver = ConsumerDriver(queues: queues, prefetch: prefetch)
-        thread = ConnectionThread(configuration, name: name, driver: driver, logger: logger)
+        thread = ConnectionThread(configuration, name: name, driver: driver, logger: logger, outages: outages)
     }
 
     func start(_ handler: @escaping @Sendable (ConsumerEvent) -> Void) {

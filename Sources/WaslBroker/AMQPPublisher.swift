@@ -8,9 +8,9 @@ final class AMQPPublisher: PublisherLink {
     private let driver: PublisherDriver
     private let thread: ConnectionThread
 
-    init(_ configuration: BrokerConfiguration, name: String, logger: Logger) {
+    init(_ configuration: BrokerConfiguration, name: String, logger: Logger, outages: OutageLog) {
         driver = PublisherDriver(confirmTimeout: configuration.confirmTimeout)
-        thread = ConnectionThread(configuration, name: name, driver: driver, logger: logger)
+        thread = ConnectionThread(configuration, name: name, driver: driver, logger: logger, outages: outages)
     }
 
     func start(_ handler: @escaping @Sendable (PublisherEvent) -> Void) {

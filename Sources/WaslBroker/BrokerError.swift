@@ -2,6 +2,8 @@
 public struct BrokerError: Error, Sendable, Hashable, CustomStringConvertible {
     public enum Code: String, Sendable {
         case unreachable, refused, closed, timedOut, cancelled, configuration, node
+        /// A certificate, theirs or ours, does not do: the reason names the remedy.
+        case certificate
     }
 
     public let code: Code

@@ -29,15 +29,18 @@ final class ConnectionThread: Sendable {
     private let name: String
     private let driver: any ConnectionDriver
     private let logger: Logger
+    private let outages: OutageLog
     private let state = Mutex(State())
     private let wakeDescriptor: Int32
     private let ended = DispatchSemaphore(value: 0)
 
-    init(_ configuration: BrokerConfiguration, name: String, driver: any ConnectionDriver, logger: Logger) {
+    /// - Parameter outages: shared by all links of one broker.
+    init(_ configuration: BrokerConfiguration, name: String, driver: any ConnectionDriver, logger: Logger, outages: OutageLog) {
         self.configuration = configuration
         self.name = name
         self.driver = driver
         self.logger = logger
+        self.outages = outages
         wakeDescriptor = wasl_wake_open()
         precondition(wakeDescriptor >= 0, "no descriptor left for an eventfd")
     }
@@ -85,6 +88,7 @@ final class ConnectionThread: Sendable {
                 defer { PublishWatchdog.shared.forget(watch) }
                 try driver.opened(connection)
                 failures = 0
+                outages.end()
                 try serve(connection, watch)
                 // What was left in the mailbox before the close still goes out: an acknowledgement above all.
                 _ = try driver.work(connection)
@@ -92,9 +96,7 @@ final class ConnectionThread: Sendable {
             } catch {
                 driver.lost(reason: "\(error)")
                 failures += 1
-                if failures == 1, !isClosing {
-                    logger.warning("no connection to the broker; trying again", metadata: ["reason": "\(error)"])
-                }
+                if !isClosing { outages.tell(error, connection: name) }
             }
             if isClosing { break }
             // Full jitter: houses that lost the same broker come back spread over time.
@@ -105,7 +107,15 @@ final class ConnectionThread: Sendable {
     }
 
     private func serve(_ connection: AMQPConnection, _ watch: PublishWatchdog.Watch) throws {
+        var nextLook = ContinuousClock.now
         while !isClosing {
+            if nextLook <= .now {
+                // A connection may stand longer than a certificate.
+                for line in connection.endingSoon(at: Date()) {
+                    logger.warning("a certificate ends soon", metadata: ["connection": "\(name)", "certificate": "\(line)"])
+                }
+                nextLook = .now + .seconds(86_400)
+            }
             watch.begin()
             let hasMore = try driver.work(connection)
             watch.end()

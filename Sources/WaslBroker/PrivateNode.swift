@@ -7,11 +7,12 @@ public final class PrivateNode: Sendable {
     public let managementPort: Int
     public let adminPassword: String
     public static let adminUser = "wasl-admin"
-    private let folder: String
+    let folder: String
+    let tls: TLSListener?
+    let plugins: [String]
     private let epmdPort: Int
     private let distributionPort: Int
     private let nodeName: String
-    private let plugins: [String]
     private let process = ProcessSlot()
 
     /// Debian keeps the broker's real start script here; the one on the path switches users.
@@ -24,14 +25,16 @@ public final class PrivateNode: Sendable {
 
     /// Prepares a node in a folder; ports that are not given are free ones. A folder used before keeps its ports and secrets.
     ///
+    /// - Parameter tls: with it `amqpPort` speaks TLS and nothing else.
     /// - Throws: ``BrokerError`` that says what to do when RabbitMQ is missing or a port is taken.
-    public init(folder: String, name: String = "wasl", amqpPort: Int? = nil, plugins: [String] = []) throws {
+    public init(folder: String, name: String = "wasl", amqpPort: Int? = nil, plugins: [String] = [], tls: TLSListener? = nil) throws {
         guard FileManager.default.isExecutableFile(atPath: PrivateNode.script) else {
             throw BrokerError(
                 .node, "RabbitMQ is not installed (\(PrivateNode.script)). Run Deploy/setup.sh once, as root")
         }
         self.folder = folder
-        self.plugins = ["rabbitmq_management"] + plugins
+        self.tls = tls
+        self.plugins = ["rabbitmq_management"] + (tls == nil ? [] : ["rabbitmq_auth_mechanism_ssl"]) + plugins
         try FileManager.default.createDirectory(
             atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: NSNumber(value: 0o700)])
         let kept = folder + "/node.ports"
@@ -122,38 +125,16 @@ public final class PrivateNode: Sendable {
             "PATH": "/usr/local/bin:/usr/bin:/bin", "HOME": folder, "LANG": "C.UTF-8", "HOSTNAME": "localhost",
             "RABBITMQ_NODENAME": nodeName, "RABBITMQ_MNESIA_BASE": folder + "/mnesia", "RABBITMQ_LOG_BASE": folder,
             "RABBITMQ_CONFIG_FILE": folder + "/rabbitmq.conf", "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+            "RABBITMQ_ADVANCED_CONFIG_FILE": folder + "/advanced.config",
             "RABBITMQ_ENABLED_PLUGINS_FILE": folder + "/enabled_plugins",
             "RABBITMQ_DIST_PORT": String(distributionPort), "ERL_EPMD_PORT": String(epmdPort),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             // Without busy waiting the broker leaves the processor to the roles beside it.
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS":
-                "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none",
+                "-kernel inet_dist_use_interface {127,0,0,1} +sbwt none +sbwtdcpu none +sbwtdio none"
+                // Erlang looks at certificates on disk every two minutes otherwise.
+                + (tls == nil ? "" : " -ssl bypass_pem_cache true"),
         ]
-    }
-
-    private func writeConfiguration() throws {
-        let configuration = """
-            listeners.tcp.1 = 127.0.0.1:\(amqpPort)
-            management.tcp.ip = 127.0.0.1
-            management.tcp.port = \(managementPort)
-            management_agent.disable_metrics_collector = true
-            default_vhost = \(Topology.virtualHost)
-            default_user = \(PrivateNode.adminUser)
-            default_pass = \(adminPassword)
-            default_permissions.configure = .*
-            default_permissions.read = .*
-            default_permissions.write = .*
-            loopback_users = none
-            heartbeat = 10
-            max_message_size = 1048576
-            raft.wal_max_size_bytes = 64000000
-            disk_free_limit.absolute = 64MB
-            log.file.level = warning
-            log.console = false
-
-            """
-        try writePrivateFile(Array(configuration.utf8), to: folder + "/rabbitmq.conf")
-        try writePrivateFile(Array("[\(plugins.joined(separator: ","))].\n".utf8), to: folder + "/enabled_plugins")
     }
 
     /// Ports that nobody listens on now, on loopback, and that the kernel gives to no connection that goes out: a client that

@@ -14,6 +14,7 @@ struct DevCommand: AsyncParsableCommand {
             Examples:
               wasl dev
               wasl dev --requests 2000 --until-reconciled --json
+              wasl dev --tls
             """)
 
     @Option(help: "The folder that holds everything; nothing is left outside it.") var data = ".wasl-dev"
@@ -30,6 +31,9 @@ struct DevCommand: AsyncParsableCommand {
     @Option(help: "Only orders for this service; may be repeated. Without it, all services of the catalogue in turn.") var service:
         [String] = []
     @Option(help: "Leave out this agency's worker: one of your own takes its place. May be repeated.") var absent: [String] = []
+    @Flag(
+        help: "TLS everywhere: to the broker by certificate (agencies by password besides), to the agencies' APIs with a pinned authority.")
+    var tls = false
     @Option(help: "Give up waiting for reconciliation after so many seconds.") var patience = 300
 
     func run() async throws {
@@ -39,7 +43,7 @@ struct DevCommand: AsyncParsableCommand {
         let stack = try DevStack(
             folder: data, schemas: try Program.schemas(schemas),
             options: DevStack.Options(
-                houseCount: houses, seed: seed, faultRate: faults, logLevel: logLevel, darkSeconds: darkSeconds,
+                houseCount: houses, seed: seed, faultRate: faults, logLevel: logLevel, darkSeconds: darkSeconds, isTLS: tls,
                 absent: Set(absent)))
         let interrupted = Interrupts()
         let working = Task { try await work(stack) }

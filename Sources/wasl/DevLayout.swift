@@ -23,6 +23,7 @@ struct DevLayout {
     func staffFile(_ id: String) -> String { "\(folder)/keys/staff-\(id).json" }
     func staffPasswordFile(_ id: String) -> String { "\(passwordsFolder)/\(id).desk" }
     var effectsFolder: String { folder + "/effects" }
+    var tlsFolder: String { folder + "/tls" }
     var logsFolder: String { folder + "/logs" }
 
     func keyFile(_ id: String) -> String { "\(folder)/keys/\(id).json" }

@@ -11,12 +11,15 @@ struct DevParticipants {
     let houses: [FactRow]
     let agencies: [FactRow]
     let catalogue: Catalogue
+    /// Only where everything speaks TLS.
+    let certificates: DevCertificates?
 
-    init(layout: DevLayout, schemas: String, houseCount: Int) throws {
+    init(layout: DevLayout, schemas: String, houseCount: Int, isTLS: Bool = false) throws {
         self.layout = layout
         self.schemas = schemas
         let catalogue = try Catalogue(folder: schemas)
         self.catalogue = catalogue
+        certificates = isTLS ? DevCertificates(layout: layout, schemas: schemas) : nil
         houses = Array(try FactRow.read(schemas + "/facts/houses.csv").prefix(houseCount))
         agencies = try FactRow.read(schemas + "/facts/agencies.csv").filter { row in
             ParticipantID(row.id).map { catalogue.agencies[$0] != nil } ?? false
@@ -57,6 +60,7 @@ struct DevParticipants {
             try accounts.set(DevStaff.name, password: password)
             try writePrivateFile(Array(accounts.text.utf8), to: layout.staffFile(id))
         }
+        try certificates?.make(participants: participantIDs, agencies: agencies.map(\.id))
         // A folder of an earlier version may know fewer agencies or services: a newer registry adds them, and changes nothing else.
         let held = FileManager.default.fileExists(atPath: layout.registryFile) ? try holder().registry : nil
         let wanted = try registry(after: held)
@@ -115,11 +119,15 @@ struct DevParticipants {
         if FileManager.default.fileExists(atPath: old) { try FileManager.default.moveItem(atPath: old, toPath: layout.headFile(id)) }
         var lines = [
             "data: \(layout.dataFolder(id))", "head-file: \(layout.headFile(id))", "keys: \(layout.keyFile(id))",
-            "registry: \(layout.registryFile)",
-            "root-key: \(layout.rootPublicFile)", "schemas: \(schemas)", "log-level: \(logLevel)", "broker:",
-            "  host: 127.0.0.1", "  port: \(brokerPort)", "  password-file: \(layout.passwordsFolder)/\(id).password",
-            "http:", "  port: \(port)", "  token-file: \(layout.tokenFile)",
+            "registry: \(layout.registryFile)", "root-key: \(layout.rootPublicFile)",
+            "schemas: \(role == .agency ? certificates?.schemasFolder ?? schemas : schemas)", "log-level: \(logLevel)",
+            "http:", "  port: \(port)", "  token-file: \(layout.tokenFile)", "broker:",
+            "  host: 127.0.0.1", "  port: \(brokerPort)",
         ]
+        if certificates == nil || DevCertificates.saysPassword(role) {
+            lines.append("  password-file: \(layout.passwordsFolder)/\(id).password")
+        }
+        lines += certificates?.configuration(id) ?? []
         if role != .ledger { lines.insert("\(role.rawValue): \(id)", at: 0) }
         if let endpoint { lines.append("endpoint: \(endpoint)") }
         if let id = ParticipantID(id), catalogue.agencies[id]?.credentials != nil {

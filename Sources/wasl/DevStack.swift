@@ -13,6 +13,8 @@ final class DevStack: Sendable {
         var logLevel = "notice"
         var latencyMax: Int64 = 15
         var darkSeconds: Int64 = 0
+        /// Nothing but TLS, to the broker and to the agencies, with certificates made on the spot.
+        var isTLS = false
         /// Agencies whose worker somebody else runs.
         var absent: Set<String> = []
         /// Where houses find the broker, if not at its own port: a proxy that cuts and slows.
@@ -45,9 +47,9 @@ final class DevStack: Sendable {
         self.options = options
         layout = DevLayout(folder: folder)
         try layout.makeFolders()
-        participants = try DevParticipants(layout: layout, schemas: schemas, houseCount: options.houseCount)
+        participants = try DevParticipants(layout: layout, schemas: schemas, houseCount: options.houseCount, isTLS: options.isTLS)
         try participants.make()
-        node = try PrivateNode(folder: layout.brokerFolder)
+        node = try PrivateNode(folder: layout.brokerFolder, tls: participants.certificates?.listener)
         let names = participants.participantIDs + participants.agencies.map { "simulated-\($0.id)" }
         ports = try layout.allotPorts(names)
         lifeline = Pipe()
@@ -59,6 +61,10 @@ final class DevStack: Sendable {
     }
 
     func address(_ name: String) -> String { "http://127.0.0.1:\(ports[name] ?? 0)" }
+
+    private func simulatedAddress(_ agency: String) -> String {
+        "\(options.isTLS ? "https" : "http")://127.0.0.1:\(ports["simulated-\(agency)"] ?? 0)"
+    }
 
     /// Starts everything and waits until every part is ready.
     func start() async throws {
@@ -81,7 +87,11 @@ final class DevStack: Sendable {
     private func applyTopology() async throws {
         let topology = Topology(try participants.holder().registry)
         var passwords: [String: String] = [:]
-        for id in participants.participantIDs { passwords[id] = try readSecret("\(layout.passwordsFolder)/\(id).password") }
+        let agencies = Set(participants.agencies.map(\.id))
+        for id in participants.participantIDs where !options.isTLS || DevCertificates.saysPassword(agencies.contains(id) ? .agency : .house)
+        {
+            passwords[id] = try readSecret("\(layout.passwordsFolder)/\(id).password")
+        }
         try await node.management.apply(topology.definitions(passwords: passwords))
     }
 
@@ -95,7 +105,7 @@ final class DevStack: Sendable {
                     "simulate", "agencies", "--log", layout.effectsFolder, "--seed", String(options.seed), "--fault-rate",
                     String(options.faultRate), "--latency-max", String(options.latencyMax), "--dark-seconds", String(options.darkSeconds),
                     "--secrets", layout.passwordsFolder, "--follow-parent",
-                ] + simulated))
+                ] + (participants.certificates?.simulatedAgencies ?? []) + simulated))
         func add(_ id: String, _ role: Role, endpoint: String? = nil) throws {
             try participants.writeConfiguration(
                 id, role: role, port: ports[id] ?? 0,
@@ -106,7 +116,7 @@ final class DevStack: Sendable {
         }
         try add("ledger", .ledger)
         for agency in participants.agencies where !options.absent.contains(agency.id) {
-            try add(agency.id, .agency, endpoint: address("simulated-\(agency.id)"))
+            try add(agency.id, .agency, endpoint: simulatedAddress(agency.id))
         }
         for house in participants.houses { try add(house.id, .house) }
         for index in list.indices { list[index].process = try spawn(list[index].name, list[index].arguments) }

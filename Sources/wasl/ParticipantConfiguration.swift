@@ -108,19 +108,34 @@ struct ParticipantConfiguration {
         guard let group = try settings.group("broker") else { throw settings.error("broker", "missing") }
         let host = try group.requiredString("host")
         guard let port = try group.integer("port", in: 1...65535) else { throw group.error("port", "missing") }
-        var tls: BrokerConfiguration.TLS?
-        if let secure = try group.group("tls") {
-            tls = BrokerConfiguration.TLS(
-                caFile: try secure.requiredString("ca"), certificateFile: try secure.requiredString("certificate"),
-                keyFile: try secure.requiredString("key"))
-        }
-        var password = ""
+        let tls = try group.group("tls").map(tls)
+        var password: String?
         if let file = try group.string("password-file") {
             do { password = try readSecret(file) } catch { throw group.error("password-file", "\(error)") }
-        } else if tls == nil {
-            throw group.error("password-file", "missing: a password's file, or `tls` with a certificate")
         }
-        return BrokerConfiguration(host: host, port: Int(port), user: participant.text, password: password, tls: tls)
+        var configuration = BrokerConfiguration(host: host, port: Int(port), user: participant.text, password: password, tls: tls)
+        if let words = try group.string("plaintext") {
+            guard words == BrokerConfiguration.plaintextWords else {
+                throw group.error("plaintext", "expected the words `\(BrokerConfiguration.plaintextWords)`, or not the key at all")
+            }
+            guard tls == nil else { throw group.error("plaintext", "stands beside `tls`, which is no plaintext: remove one of the two") }
+            configuration.acceptsPlaintextPassword = true
+        }
+        if let fault = configuration.fault { throw group.error(fault.key, fault.reason) }
+        do { try configuration.checkFiles() } catch { throw settings.error("broker", "\(error)") }
+        return configuration
+    }
+
+    private static func tls(_ group: Settings) throws -> BrokerConfiguration.TLS {
+        let certificate: BrokerConfiguration.TLS.Certificate?
+        switch (try group.string("certificate"), try group.string("key")) {
+        case (let file?, let key?): certificate = BrokerConfiguration.TLS.Certificate(file: file, keyFile: key)
+        case (nil, nil): certificate = nil
+        case (nil, _?): throw group.error("certificate", "missing: `key` is there, and is nothing without its certificate")
+        case (_?, nil): throw group.error("key", "missing: `certificate` is there, and is nothing without its key")
+        }
+        return BrokerConfiguration.TLS(
+            authorityFile: try group.requiredString("ca"), certificate: certificate, revocationFile: try group.string("crl"))
     }
 
     private static func http(_ settings: Settings) throws -> HTTP {

@@ -22,10 +22,12 @@ struct SimulateCommand: AsyncParsableCommand {
         @Option(help: "The longest usual latency in milliseconds.") var latencyMax: Int64 = 15
         @Option(help: "How many seconds of each two minutes each agency answers nobody.") var darkSeconds: Int64 = 0
         @Option(help: "A folder with <agency>.secret files, for agencies that ask for credentials.") var secrets: String?
+        @OptionGroup var tls: SimulatedTLS
         @Flag(help: .hidden) var followParent = false
 
         func run() async throws {
             if followParent { Daemon.endWithStandardInput() }
+            let secure = try tls.configuration()
             let plan = FaultPlan(seed: seed, rate: faultRate, latency: 0...max(0, latencyMax), darkSeconds: darkSeconds)
             try FileManager.default.createDirectory(atPath: log, withIntermediateDirectories: true)
             var logger = Logger(label: "simulated", factory: { StreamLogHandler.standardError(label: $0) })
@@ -43,7 +45,10 @@ struct SimulateCommand: AsyncParsableCommand {
                     let router = Router(context: BasicRequestContext.self)
                     make(office).addRoutes(to: router)
                     SimulationPage.addRoutes(to: router, agency: parts[0], office: office)
-                    group.addTask { try await Server.run(router, host: "127.0.0.1", port: port, logger: logger) { _ in } }
+                    group.addTask {
+                        if let secure { return try await SimulatedTLS.run(router, port: port, secure, logger: logger) }
+                        try await Server.run(router, host: "127.0.0.1", port: port, logger: logger) { _ in }
+                    }
                 }
             }
         }

@@ -184,7 +184,7 @@ actor RealNodes {
     }
 }
 
-private enum NodesAtExit {
+enum NodesAtExit {
     nonisolated(unsafe) static var nodes: [(PrivateNode, String)] = []
     static let lock = NSLock()
 

@@ -8,6 +8,7 @@
 #include <amqp_tcp_socket.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include "wasl_tls.h"
 
 /// What a frame is, once its method number is read.
 typedef enum wasl_frame_kind {

@@ -43,7 +43,7 @@ final class RawConnection: Sendable {
     }
 
     /// What comes until it has this in it, or, without it, until the other side ends.
-    func receive(until marker: String? = nil, within limit: Duration = .seconds(20)) throws -> String {
+    func receive(until marker: String? = nil, within limit: Duration = .seconds(60)) throws -> String {
         let end = ContinuousClock.now + limit
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 16 << 10)
@@ -83,7 +83,7 @@ final class RawConnection: Sendable {
     }
 
     /// How many of these the other side has closed, once that many are.
-    static func closed(of connections: [RawConnection], atLeast wanted: Int, within limit: Duration = .seconds(20)) throws -> Int {
+    static func closed(of connections: [RawConnection], atLeast wanted: Int, within limit: Duration = .seconds(60)) throws -> Int {
         let end = ContinuousClock.now + limit
         var open = connections.map { pollfd(fd: $0.descriptor, events: Int16(POLLIN), revents: 0) }
         while connections.count - open.count < wanted {

@@ -1,0 +1,93 @@
+import Foundation
+import TestSupport
+import Testing
+import WaslBroker
+import WaslSeal
+
+@testable import wasl
+
+/// What a participant's configuration may say of the broker: every combination that cannot stand is named by its key.
+@Suite struct BrokerSettingsTests {
+    private let world: TestWorld
+    private let authority: DevelopmentAuthority
+    private let certificate: BrokerConfiguration.TLS.Certificate
+
+    init() throws {
+        world = try TestWorld()
+        authority = try DevelopmentAuthority(folder: world.folder + "/authority", name: "Authority")
+        certificate = try authority.issue("hydra", .client, to: world.folder + "/hydra-tls")
+        try world.keys["hydra"]!.write(to: world.folder + "/hydra.json")
+        try writePrivateFile(Array(world.root.jwk.json.text.utf8), to: world.folder + "/root.jwk.json")
+        for name in ["token", "password"] { try writePrivateFile(Array("a secret of sixteen".utf8), to: world.folder + "/" + name) }
+    }
+
+    private func broker(host: String, _ lines: String...) throws -> BrokerConfiguration {
+        let text = """
+            house: hydra
+            data: \(world.folder)/data
+            keys: \(world.folder)/hydra.json
+            registry: \(world.folder)/registry.signed
+            root-key: \(world.folder)/root.jwk.json
+            schemas: \(TestWorld.project)/Schemas
+            http: { port: 1, token-file: \(world.folder)/token }
+            broker:
+              host: \(host)
+              port: 5671
+            \(lines.map { "  " + $0 }.joined(separator: "\n"))
+            """
+        let path = world.folder + "/house.yaml"
+        try text.write(toFile: path, atomically: true, encoding: .utf8)
+        let configuration = try ParticipantConfiguration(file: path, roleKey: "house")
+        try configuration.settings.finish()
+        return configuration.broker
+    }
+
+    private func wrong(host: String = "broker.example", _ lines: String...) -> String {
+        do {
+            _ = try broker(host: host, lines.joined(separator: "\n  "))
+            return ""
+        } catch { return "\(error)" }
+    }
+
+    private var password: String { "password-file: \(world.folder)/password" }
+    private var authorityOnly: String { "tls: { ca: \(authority.certificateFile) }" }
+    private func tls(_ more: String) -> String { "tls: { ca: \(authority.certificateFile), \(more) }" }
+    private var own: String { "certificate: \(certificate.file), key: \(certificate.keyFile)" }
+
+    @Test func theWaysToLogIn() throws {
+        let external = try broker(host: "broker.example", tls(own))
+        #expect(external.password == nil && external.tls?.certificate == certificate)
+        let inside = try broker(host: "broker.example", authorityOnly, password)
+        #expect(inside.password == "a secret of sixteen" && inside.tls?.certificate == nil)
+        let both = try broker(host: "broker.example", tls(own), password)
+        #expect(both.password == "a secret of sixteen" && both.tls?.certificate == certificate)
+        #expect(try broker(host: "127.0.0.1", password).tls == nil)
+        #expect(try broker(host: "broker.example", password, "plaintext: anyone on the way may read the password").acceptsPlaintextPassword)
+    }
+
+    @Test func aPasswordInTheClearNeedsTheWords() {
+        #expect(wrong(password).contains("`broker.password-file`: the password would go to broker.example in the clear"))
+        #expect(wrong(password, "plaintext: true").contains("`broker.plaintext`"))
+        #expect(wrong(password, "plaintext: yes please").contains("expected the words `anyone on the way may read the password`"))
+        #expect(
+            wrong(authorityOnly, password, "plaintext: anyone on the way may read the password").contains(
+                "`broker.plaintext`: stands beside `tls`"))
+    }
+
+    @Test func aCombinationThatCannotStandIsNamed() throws {
+        #expect(wrong(host: "127.0.0.1", "virtual: x").contains("`broker.password-file`: missing"))
+        #expect(wrong(authorityOnly).contains("`broker.tls`: nothing to log in with"))
+        #expect(wrong(tls("certificate: \(certificate.file)")).contains("`broker.tls.key`: missing"))
+        #expect(wrong(tls("key: \(certificate.keyFile)")).contains("`broker.tls.certificate`: missing"))
+        #expect(wrong("tls: { certificate: a, key: b }").contains("`broker.tls.ca`: missing"))
+        #expect(wrong("tls: { ca: /absent, \(own) }").contains("tls.ca: /absent cannot be used"))
+        let other = try authority.issue("kerker", .client, to: world.folder + "/kerker-tls")
+        let others = wrong(tls("certificate: \(other.file), key: \(other.keyFile)"))
+        #expect(others.contains("names `kerker`, but this is `hydra`"), "\(others)")
+    }
+
+    @Test func aKeyThatOthersMayReadStopsTheStart() throws {
+        try FileManager.default.setAttributes([.posixPermissions: NSNumber(value: 0o644)], ofItemAtPath: certificate.keyFile)
+        #expect(wrong(tls(own)).contains("others may read it; run `chmod 600 \(certificate.keyFile)`"))
+    }
+}
