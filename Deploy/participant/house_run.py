@@ -52,7 +52,8 @@ def wait(seconds, what, condition):
 
 def start(name, *arguments):
     log = folder / f"{name}.log"
-    logs.append(log)
+    if log not in logs:
+        logs.append(log)
     with log.open("ab") as output:
         process = subprocess.Popen([str(each) for each in arguments], stdin=subprocess.DEVNULL, stdout=output, stderr=output)
     processes.append(process)
@@ -159,6 +160,7 @@ def live():
     view, receipt = order("steg.bill.view", {"reference": "123456789"})
     pay, _ = order("steg.bill.pay", {"reference": "123456789", "amount": 84_500, "payment": "cash"}, "--millimes", 84_500)
     wait(60, "the first order is completed", lambda: completed(view))
+    wait(30, "the second order is taken for confirmed", lambda: own_rows(f"SELECT confirmed FROM outbox WHERE subject = '{pay}'") == [(1,)])
     end(speaking, "kill")
 
     # While nobody speaks, orders are taken all the same. The paper is three pieces long.
@@ -242,6 +244,8 @@ def main():
     except Exception as error:
         for log in logs:
             print(f"--- the end of {log}", *log.read_text(errors="replace").splitlines()[-25:], sep="\n", file=sys.stderr)
+        if journal.exists():
+            print("--- its orders", *own_rows("SELECT service, state FROM request"), sep="\n", file=sys.stderr)
         print("FAILED: the house of the page:", error if isinstance(error, Failed) else repr(error), file=sys.stderr)
         sys.exit(1)
     finally:

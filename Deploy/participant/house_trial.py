@@ -159,6 +159,7 @@ give(first, what="a piece")
 give(second, what="a piece")
 give(whole, aside=1, what="a document that is not what was promised")
 assert state(three) == ("accepted", 0)
+assert count("inbox", f"id = '{whole['id']}'") == count("outcome", f"id = '{whole['id']}'") == 0, "what is set aside leaves nothing else"
 
 # What the ledger asks.
 control = lambda kind, **more: {name: value for name, value in (
