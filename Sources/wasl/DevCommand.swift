@@ -13,8 +13,8 @@ struct DevCommand: AsyncParsableCommand {
 
             Examples:
               wasl dev
-              wasl dev --requests 2000 --until-reconciled --json
               wasl dev --houses 2 --absent bir-mcherga
+              wasl dev --requests 2000 --until-reconciled --json
             """)
 
     @Option(help: "The folder that holds everything; nothing is left outside it.") var data = ".wasl-dev"
