@@ -69,13 +69,15 @@ extension AgencyWorker {
                 db, sql: "SELECT * FROM attempt WHERE job = ? ORDER BY n", arguments: [row["number"] as Int64])
             json["answers"] = .array(try AgencyWorker.answers(db, row["number"], own, keys))
             json["desk"] = .array(
-                try Row.fetchAll(db, sql: "SELECT at, holder, act FROM desk_act WHERE subject = ? ORDER BY number", arguments: [request])
-                    .map {
-                        [
-                            "at": .string(Timestamp(milliseconds: $0["at"]).description), "holder": .string($0["holder"]),
-                            "act": .string($0["act"]),
-                        ]
-                    })
+                try Row.fetchAll(
+                    db, sql: "SELECT at, holder, act FROM desk_act WHERE job = ? ORDER BY number", arguments: [row["number"] as Int64]
+                )
+                .map {
+                    [
+                        "at": .string(Timestamp(milliseconds: $0["at"]).description), "holder": .string($0["holder"]),
+                        "act": .string($0["act"]),
+                    ]
+                })
             json["attemptList"] = .array(
                 attempts.map {
                     [
@@ -150,9 +152,9 @@ extension AgencyWorker {
                 throw Problem.notParked
             }
             try transaction.db.execute(
-                sql: "INSERT INTO resolution (subject, at, text, signatures, holders, evidence) VALUES (?, ?, ?, ?, ?, ?)",
+                sql: "INSERT INTO resolution (job, at, text, signatures, holders, evidence) VALUES (?, ?, ?, ?, ?, ?)",
                 arguments: [
-                    resolution.request.text, transaction.now.milliseconds, text, signatures.joined(separator: "\n"),
+                    job.number, transaction.now.milliseconds, text, signatures.joined(separator: "\n"),
                     holders.joined(separator: "\n"), Data(evidence),
                 ])
             _ = try steps.conclude(Conclusion(current, decision: decision), outcome: outcome, in: transaction)

@@ -1,9 +1,10 @@
 import AsyncHTTPClient
 import Foundation
+import Logging
 import NIOCore
 import NIOHTTP1
-import NIOPosix
 import NIOSSL
+import Synchronization
 import WaslCatalogue
 package import WaslModel
 
@@ -23,13 +24,20 @@ package enum Transport: Sendable {
 /// Calls an agency's API. Redirects are not followed and nothing is retried in here: a replayed POST would be a second payment.
 final class AgencyClient: Sendable {
     private let client: HTTPClient
+    private let configuration: HTTPClient.Configuration
     private let endpoint: String
     private let agency: Agency
     private let credentials: (name: String, value: String)?
+    private let logger: Logger
+    /// When each kind of failure was last told.
+    private let told = Mutex<[CallFailure.Kind: ContinuousClock.Instant]>([:])
+
+    /// An outage fails thousands of calls and is one piece of news.
+    private static let tellingPause: Duration = .seconds(60)
 
     /// - Parameter secret: the text of the credentials' file.
-    /// - Throws: where the TLS files cannot be read.
-    init(_ agency: Agency, endpoint: String, secret: String?) throws {
+    /// - Throws: ``SettingsError`` naming the TLS file that cannot be read.
+    init(_ agency: Agency, endpoint: String, secret: String?, logger: Logger) throws {
         credentials = secret.flatMap { secret in
             switch agency.credentials?.scheme {
             case .bearer: ("authorization", "Bearer \(secret)")
@@ -40,6 +48,12 @@ final class AgencyClient: Sendable {
         }
         self.agency = agency
         self.endpoint = endpoint
+        self.logger = logger
+        configuration = try AgencyClient.configuration(agency)
+        client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+    }
+
+    private static func configuration(_ agency: Agency) throws -> HTTPClient.Configuration {
         var configuration = HTTPClient.Configuration()
         configuration.redirectConfiguration = .disallow
         configuration.decompression = .disabled
@@ -50,16 +64,26 @@ final class AgencyClient: Sendable {
         configuration.connectionPool.idleTimeout = .seconds(20)
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = agency.concurrencyMax
         configuration.httpVersion = .http1Only
-        if let tls = agency.tls {
-            var secure = TLSConfiguration.makeClientConfiguration()
-            secure.trustRoots = .file(tls.authority)
-            if let certificate = tls.certificate, let key = tls.key {
-                secure.certificateChain = try NIOSSLCertificate.fromPEMFile(certificate).map { .certificate($0) }
-                secure.privateKey = .privateKey(try NIOSSLPrivateKey(file: key, format: .pem))
+        if let proxy = agency.proxy { configuration.proxy = .server(host: proxy.host, port: proxy.port) }
+        if let tls = agency.tls { configuration.tlsConfiguration = try secured(by: tls) }
+        return configuration
+    }
+
+    /// Read once, at the start: a file that is not right is named before the first citizen comes.
+    private static func secured(by tls: Agency.TLS) throws -> TLSConfiguration {
+        func reading<Value>(_ file: String, _ key: String, _ read: (String) throws -> Value) throws -> Value {
+            do { return try read(file) } catch {
+                throw SettingsError(
+                    file: file, key: key, reason: "cannot be read: expected PEM, as the agency's `tls` group says (\(error))")
             }
-            configuration.tlsConfiguration = secure
         }
-        client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        var secure = TLSConfiguration.makeClientConfiguration()
+        secure.trustRoots = .certificates(try reading(tls.authority, "tls.ca", NIOSSLCertificate.fromPEMFile))
+        if let certificate = tls.certificate, let key = tls.key {
+            secure.certificateChain = try reading(certificate, "tls.certificate", NIOSSLCertificate.fromPEMFile).map { .certificate($0) }
+            secure.privateKey = .privateKey(try reading(key, "tls.key") { try NIOSSLPrivateKey(file: $0, format: .pem) })
+        }
+        return secure
     }
 
     func close() async { try? await client.shutdown() }
@@ -71,56 +95,99 @@ final class AgencyClient: Sendable {
     func perform(
         _ call: AgencyCall, isRepeatable: Bool, content: (type: String, bytes: [UInt8])? = nil
     ) async -> Transport {
+        do {
+            let (response, bytes) = try await send(call, isRepeatable: isRepeatable, content: content)
+            return decode(response, bytes)
+        } catch {
+            tell(error)
+            return error.mayHaveActed ? .unknown(error.description) : .notSent(error.description)
+        }
+    }
+
+    func send(
+        _ call: AgencyCall, isRepeatable: Bool, content: (type: String, bytes: [UInt8])? = nil
+    ) async throws(CallFailure) -> (HTTPClientResponse, [UInt8]) {
         var request = HTTPClientRequest(url: endpoint + call.path)
         request.method = HTTPMethod(rawValue: call.method)
         for (name, value) in call.headers { request.headers.add(name: name, value: value) }
         if let credentials { request.headers.replaceOrAdd(name: credentials.name, value: credentials.value) }
-        if !isRepeatable { request.headers.replaceOrAdd(name: "connection", value: "close") }
         if let content {
             request.headers.replaceOrAdd(name: "content-type", value: content.type)
             request.body = .bytes(content.bytes)
         } else if let body = call.body {
             let encoded: (type: String, bytes: [UInt8])
-            do { encoded = try agency.style.encode(body) } catch { return .notSent("\(error)") }
+            do { encoded = try agency.style.encode(body) } catch { throw CallFailure(.noCall, "\(error)") }
             request.headers.replaceOrAdd(name: "content-type", value: encoded.type)
             request.body = .bytes(encoded.bytes)
         }
-        do {
-            // A paper of megabytes takes its time: a quarter of one in a second at least.
-            let (response, bytes) = try await execute(
-                request, timeout: agency.timeout + .seconds((content?.bytes.count ?? 0) >> 18))
-            return decode(response, bytes)
-        } catch {
-            return AgencyClient.isCertainlyUnsent(error) ? .notSent("\(error)") : .unknown("\(error)")
+        let timeout = AgencyClient.timeout(of: agency, contentBytes: content?.bytes.count ?? 0)
+        if isRepeatable { return try await execute(request, by: client, timeout: timeout) { .unknown } }
+        return try await executeAlone(request, timeout: timeout)
+    }
+
+    /// A paper of megabytes takes its time: a quarter of one in a second at least.
+    static func timeout(of agency: Agency, contentBytes: Int) -> Duration { agency.timeout + .seconds(contentBytes >> 18) }
+
+    /// On a connection that nobody used before and nobody will use again.
+    ///
+    /// `connection: close` alone would not do: it ends a connection after its call, and lets the call travel on one that was kept. A
+    /// client of its own keeps none; and it tells whether its one connection ever stood, which says for certain whether anything was sent.
+    private func executeAlone(
+        _ request: HTTPClientRequest, timeout: Duration
+    ) async throws(CallFailure) -> (HTTPClientResponse, [UInt8]) {
+        var request = request
+        request.headers.replaceOrAdd(name: "connection", value: "close")
+        let connection = OpenedConnection()
+        var configuration = configuration
+        configuration.http1_1ConnectionDebugInitializer = { channel in
+            connection.stands()
+            return channel.eventLoop.makeSucceededVoidFuture()
         }
+        let alone = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        let result: Result<(HTTPClientResponse, [UInt8]), CallFailure>
+        do throws(CallFailure) {
+            result = .success(
+                try await execute(request, by: alone, timeout: timeout) {
+                    // Only when this client has ended can no connection of it come to stand any more.
+                    if !connection.hasStood { try? await alone.shutdown() }
+                    return connection.hasStood ? .handedOver : .connecting
+                })
+        } catch {
+            result = .failure(error)
+        }
+        // Saying good-bye may take a peer seconds, and nobody has to wait for it.
+        Task { try? await alone.shutdown() }
+        return try result.get()
     }
 
     /// Head and body within one time: the client's own deadline ends with the head.
-    private func execute(_ request: HTTPClientRequest, timeout: Duration) async throws -> (HTTPClientResponse, [UInt8]) {
-        try await withThrowingTaskGroup(of: (HTTPClientResponse, [UInt8]).self) { [client, agency] group in
-            group.addTask {
-                let response = try await client.execute(request, deadline: .now() + .milliseconds(timeout.milliseconds))
-                let body = try await response.body.collect(upTo: agency.answerBytesMax)
-                return (response, Array(body.readableBytesView))
+    ///
+    /// - Parameter stage: asked when it failed before the answer began.
+    private func execute(
+        _ request: HTTPClientRequest, by client: HTTPClient, timeout: Duration, stage: () async -> CallFailure.Stage
+    ) async throws(CallFailure) -> (HTTPClientResponse, [UInt8]) {
+        do {
+            return try await withThrowingTaskGroup(of: (HTTPClientResponse, [UInt8]).self) { [agency] group in
+                group.addTask {
+                    let response = try await client.execute(request, deadline: .now() + .milliseconds(timeout.milliseconds))
+                    do {
+                        let body = try await response.body.collect(upTo: agency.answerBytesMax)
+                        return (response, Array(body.readableBytesView))
+                    } catch {
+                        throw CallFailure(error, at: .answering)
+                    }
+                }
+                group.addTask {
+                    try await Task.sleep(for: timeout + .milliseconds(200))
+                    throw AnswerTimedOut()
+                }
+                defer { group.cancelAll() }
+                guard let first = try await group.next() else { throw AnswerTimedOut() }
+                return first
             }
-            group.addTask {
-                try await Task.sleep(for: timeout + .milliseconds(200))
-                throw AnswerTimedOut()
-            }
-            defer { group.cancelAll() }
-            guard let first = try await group.next() else { throw AnswerTimedOut() }
-            return first
+        } catch {
+            throw CallFailure(error, at: await stage())
         }
-    }
-
-    /// Only what failed before a byte of the request was handed over.
-    private static func isCertainlyUnsent(_ error: any Error) -> Bool {
-        if error is NIOConnectionError { return true }
-        if let error = error as? HTTPClientError {
-            return [.connectTimeout, .getConnectionFromPoolTimeout, .tlsHandshakeTimeout, .invalidURL, .emptyHost].contains(error)
-        }
-        if let error = error as? IOError { return error.errnoCode == ECONNREFUSED || error.errnoCode == EHOSTUNREACH }
-        return false
     }
 
     private func decode(_ response: HTTPClientResponse, _ bytes: [UInt8]) -> Transport {
@@ -128,4 +195,26 @@ final class AgencyClient: Sendable {
         for header in response.headers { headers[header.name.lowercased()] = .string(header.value) }
         return .answered(status: Int(response.status.code), headers: headers, body: agency.style.decode(bytes), raw: bytes)
     }
+
+    private func tell(_ failure: CallFailure) {
+        let isNews = told.withLock { told in
+            if let last = told[failure.kind], ContinuousClock.now - last < AgencyClient.tellingPause { return false }
+            told[failure.kind] = .now
+            return true
+        }
+        logger.log(
+            level: isNews ? .warning : .debug, "a call brought no answer",
+            metadata: [
+                "failure": "\(failure.kind.rawValue)", "agency may have acted": "\(failure.mayHaveActed)", "endpoint": "\(endpoint)",
+                "error": "\(failure.detail)", "remedy": "\(failure.kind.remedy)",
+            ])
+    }
+}
+
+/// Whether a connection has ever stood, its TLS handshake included.
+private final class OpenedConnection: Sendable {
+    private let flag = Mutex(false)
+
+    func stands() { flag.withLock { $0 = true } }
+    var hasStood: Bool { flag.withLock { $0 } }
 }

@@ -5,12 +5,12 @@ package import WaslSeal
 
 /// Takes in what arrives at an agency's worker: citizens' requests, and what the ledger asks of it.
 package struct AgencyIntake: Sendable {
-    /// The checked deliveries, and the opened fields by subject: in memory only, so that a job need not be opened again at once.
+    /// The checked deliveries, and the opened fields by request: in memory only, so that a job need not be opened again at once.
     package struct Prepared: Sendable {
         package let checked: [CheckedDelivery]
-        package let fields: [RequestID: JSONObject]
+        package let fields: [RequestKey: JSONObject]
 
-        package init(checked: [CheckedDelivery], fields: [RequestID: JSONObject]) {
+        package init(checked: [CheckedDelivery], fields: [RequestKey: JSONObject]) {
             self.checked = checked
             self.fields = fields
         }
@@ -29,17 +29,17 @@ package struct AgencyIntake: Sendable {
     package func prepare(_ deliveries: [Delivery]) -> Prepared {
         let registry = registry.registry
         let check = DeliveryCheck(registry: registry, recipient: steps.agency)
-        var fields: [RequestID: JSONObject] = [:]
+        var fields: [RequestKey: JSONObject] = [:]
         let checked = deliveries.map { delivery -> CheckedDelivery in
             let checked = check.check(delivery)
             guard case .accepted(let envelope, _) = checked else { return checked }
             do {
                 try envelope.checkDocuments(with: openingKeys)
                 if envelope.type == .requestSubmitted {
-                    guard let subject = envelope.subject else {
+                    guard let request = envelope.request else {
                         throw EnvelopeError(attribute: "subject", reason: "missing on a request")
                     }
-                    fields[subject] = try open(envelope, registry)
+                    fields[request] = try open(envelope, registry)
                 } else {
                     _ = try ControlCommand(envelope)
                 }
@@ -77,7 +77,7 @@ struct AgencyDeliveries: DeliveryHandler {
     let intake: AgencyIntake
     let pump: PublishingPump
     let logger: Logger
-    let taken: @Sendable ([Job], [RequestID: JSONObject]) async -> Void
+    let taken: @Sendable ([Job], [RequestKey: JSONObject]) async -> Void
 
     func prepare(_ deliveries: [Delivery]) -> AgencyIntake.Prepared { intake.prepare(deliveries) }
 

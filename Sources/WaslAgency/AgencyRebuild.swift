@@ -21,6 +21,8 @@ package struct AgencyRebuild {
         var isDoubted = false
         var status: OutcomeStatus?
         var revision: Int64 = 0
+        /// What the agency was given as our reference, where something that was said tells it.
+        var reference: AgencyReference?
         var piecesSent: [AttachmentID: Set<Int>] = [:]
         /// Pieces that were promised with an outcome, less those that were sent.
         var piecesMissing: [AttachmentID: Set<Int>] = [:]
@@ -33,12 +35,19 @@ package struct AgencyRebuild {
     package func run(_ all: EvidenceOfParticipant, in transaction: JournalTransaction) throws {
         let evidence = all.messages
         let own = desk.agency.id
-        var stories: [RequestID: Story] = [:]
+        var stories: [RequestKey: Story] = [:]
+        // An intention of an earlier version names its request by the message that it answers.
+        let requests = Dictionary(
+            evidence.filter { $0.envelope.type == .requestSubmitted }.compactMap { item in
+                item.envelope.request.map { (item.envelope.id, $0) }
+            },
+            uniquingKeysWith: { first, _ in first })
         for item in evidence where item.envelope.source.participant == own {
             try transaction.recover(item)
-            guard let subject = item.envelope.subject else { continue }
-            AgencyRebuild.note(item.envelope, in: &stories[subject, default: Story()])
+            guard let request = item.envelope.request ?? requests[item.envelope.causationID ?? ""] else { continue }
+            AgencyRebuild.note(item.envelope, in: &stories[request, default: Story()])
         }
+        let derivedFrom = AgencyRebuild.firstDerived(evidence, own)
         let steps = AgencySteps(agency: own)
         for item in evidence where item.envelope.type == .attachmentChunk && item.envelope.recipient == own {
             guard (try? item.envelope.checkDocuments(with: desk.openingKeys)) != nil,
@@ -46,20 +55,44 @@ package struct AgencyRebuild {
             else { continue }
             _ = try steps.receive(item.envelope, in: transaction)
         }
-        for item in evidence where item.envelope.type == .requestSubmitted && item.envelope.recipient == own {
+        for (place, item) in evidence.enumerated() where item.envelope.type == .requestSubmitted && item.envelope.recipient == own {
             // The ledger keeps what it verified, but what a worker would have refused was never a job.
-            guard (try? item.envelope.checkDocuments(with: desk.openingKeys)) != nil, let subject = item.envelope.subject,
+            guard (try? item.envelope.checkDocuments(with: desk.openingKeys)) != nil, let request = item.envelope.request,
                 item.envelope.expiry != nil, item.envelope.contract != nil,
                 item.envelope.data["sealed"]?.string != nil, item.envelope.service?.agency == own,
                 try transaction.recordArrival(of: item.envelope, body: item.body) == .new,
                 var job = try steps.job(from: item.envelope, in: transaction)
             else { continue }
-            let story = stories[subject] ?? Story()
-            try settle(&job, story, steps, transaction, isWhole: all.isWhole)
+            let story = stories[request] ?? Story()
+            if let reference = story.reference { AgencyRebuild.keep(reference, of: &job) }
+            try settle(
+                &job, story, steps, transaction, isWhole: all.isWhole, isReferenceKnown: story.reference != nil || place >= derivedFrom)
         }
     }
 
+    /// From which place in the evidence on every call was made under a derived reference: the first word that says so. Where every epoch
+    /// began with that rule, from the beginning.
+    private static func firstDerived(_ evidence: [Evidence], _ own: ParticipantID) -> Int {
+        let words = evidence.enumerated().filter { $0.element.envelope.source.participant == own }
+        let derived = words.filter {
+            $0.element.envelope.data["reference"] != nil || $0.element.envelope.data["contract"]?.string == Draft.contractVersion
+        }
+        let opened = derived.filter { $0.element.envelope.type == .journalOpened }.compactMap { $0.element.envelope.lane?.epoch }
+        if Set(opened) == Set(words.compactMap { $0.element.envelope.lane?.epoch }) { return 0 }
+        return derived.first?.offset ?? Int.max
+    }
+
+    /// A job that may have been sent keeps the reference under which it was, and is looked up under the other one too.
+    private static func keep(_ reference: AgencyReference, of job: inout Job) {
+        let derived = AgencyReference(of: job.request)
+        job.reference = reference
+        job.otherReference = reference == derived ? nil : derived
+    }
+
     private static func note(_ envelope: Envelope, in story: inout Story) {
+        if envelope.type == .attemptIntended || envelope.type == .outcome, let subject = envelope.subject {
+            story.reference = envelope.data["reference"]?.string.flatMap { AgencyReference($0) } ?? AgencyReference(former: subject)
+        }
         switch envelope.type {
         case .attemptIntended: story.isIntended = true
         case .outcome:
@@ -83,7 +116,7 @@ package struct AgencyRebuild {
     }
 
     private func settle(
-        _ job: inout Job, _ story: Story, _ steps: AgencySteps, _ transaction: JournalTransaction, isWhole: Bool
+        _ job: inout Job, _ story: Story, _ steps: AgencySteps, _ transaction: JournalTransaction, isWhole: Bool, isReferenceKnown: Bool
     ) throws {
         job.revision = story.revision
         let service = desk.catalogue.service(job.service, version: job.contract)
@@ -119,28 +152,32 @@ package struct AgencyRebuild {
         }
         switch effect {
         case .read: break
+        case .idempotent where !isReferenceKnown:
+            return try park(
+                &job, "the worker's journal was lost, and with it the key under which this may have been called", steps, transaction)
         case .idempotent:
             job.state = .ready
             // The first attempt may have been as early as the order itself.
             (job.isDoubted, job.attempts) = (true, 1)
             (job.firstAttempt, job.lastAttempt) = (job.accepted, transaction.now)
         case .queryable:
+            if !isReferenceKnown { AgencyRebuild.keep(AgencyReference(former: job.subject), of: &job) }
             (job.isDoubted, job.attempts, job.state) = (true, 1, .looking)
             (job.firstAttempt, job.lastAttempt) = (job.accepted, transaction.now)
         case .neither where !story.isIntended && isWhole:
             // An intention is with the broker before the first byte of a call: none, so no call. Where something may be missing, its
             // absence says nothing.
             break
-        case .neither, nil:
-            job.state = .calling
-            (job.isDoubted, job.attempts) = (true, 1)
-            try steps.keep(&job, isTakenSaid: true, in: transaction)
-            let conclusion = Conclusion(
-                job, decision: .park(reason: "the worker's journal was lost after this call was intended"))
-            _ = try steps.conclude(
-                conclusion, outcome: try desk.outcome(of: conclusion, environment), in: transaction)
-            return
+        case .neither, nil: return try park(&job, "the worker's journal was lost after this call was intended", steps, transaction)
         }
         try steps.keep(&job, isTakenSaid: story.isIntended || story.isDoubted || isAskedAgain, in: transaction)
+    }
+
+    private func park(_ job: inout Job, _ reason: String, _ steps: AgencySteps, _ transaction: JournalTransaction) throws {
+        job.state = .calling
+        (job.isDoubted, job.attempts) = (true, 1)
+        try steps.keep(&job, isTakenSaid: true, in: transaction)
+        let conclusion = Conclusion(job, decision: .park(reason: reason))
+        _ = try steps.conclude(conclusion, outcome: try desk.outcome(of: conclusion, environment), in: transaction)
     }
 }

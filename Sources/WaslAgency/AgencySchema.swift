@@ -1,4 +1,6 @@
 package import GRDB
+import WaslModel
+import WaslSeal
 
 /// The agency worker's own tables, beside those of every journal.
 package enum AgencySchema {
@@ -85,6 +87,51 @@ package enum AgencySchema {
                     ) STRICT;
                     CREATE INDEX desk_act_subject ON desk_act (subject);
                     """)
+        }
+        migrator.registerMigration("agency-3") { db in
+            try db.execute(
+                sql: """
+                    -- What the agency is given as our reference. A job that may have been sent already keeps the one it was sent under,
+                    -- and is looked up under the other one too.
+                    ALTER TABLE job ADD COLUMN reference TEXT NOT NULL DEFAULT '';
+                    ALTER TABLE job ADD COLUMN other_reference TEXT;
+
+                    -- A request is house and number: what people did is kept by its job.
+                    CREATE TABLE resolution_3 (
+                        job INTEGER PRIMARY KEY,
+                        at INTEGER NOT NULL,
+                        text TEXT NOT NULL,
+                        signatures TEXT NOT NULL,
+                        holders TEXT NOT NULL,
+                        evidence BLOB NOT NULL
+                    ) STRICT;
+                    INSERT OR IGNORE INTO resolution_3
+                        SELECT j.number, r.at, r.text, r.signatures, r.holders, r.evidence FROM resolution r
+                        JOIN job j ON j.subject = r.subject;
+                    DROP TABLE resolution;
+                    ALTER TABLE resolution_3 RENAME TO resolution;
+
+                    ALTER TABLE desk_act ADD COLUMN job INTEGER NOT NULL DEFAULT 0;
+                    UPDATE desk_act SET job = coalesce((SELECT j.number FROM job j WHERE j.subject = desk_act.subject), 0);
+                    DROP INDEX desk_act_subject;
+                    CREATE INDEX desk_act_job ON desk_act (job);
+                    """)
+            try fillReferences(db)
+            try db.execute(sql: "CREATE INDEX job_reference ON job (reference)")
+        }
+    }
+
+    /// Until now every agency was given the request's number alone.
+    private static func fillReferences(_ db: Database) throws {
+        let mayHaveBeenSent = "attempts > 0 OR doubted <> 0 OR heard > 0 OR state IN ('calling', 'looking', 'parked')"
+        let rows = try Row.fetchCursor(db, sql: "SELECT number, house, subject, \(mayHaveBeenSent) AS sent FROM job")
+        while let row = try rows.next() {
+            guard let house = ParticipantID(row["house"]), let subject = RequestID(row["subject"]) else { continue }
+            let derived = AgencyReference(of: RequestKey(house: house, subject: subject))
+            let isSent: Bool = row["sent"]
+            try db.cachedStatement(sql: "UPDATE job SET reference = ?, other_reference = ? WHERE number = ?").execute(arguments: [
+                isSent ? subject.text : derived.text, isSent ? derived.text : nil, row["number"] as Int64,
+            ])
         }
     }
 }

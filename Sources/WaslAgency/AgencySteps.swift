@@ -12,6 +12,8 @@ package struct StaleJob: Error {}
 /// The agency worker's steps: each runs inside ONE transaction and does no I/O besides.
 package struct AgencySteps: Sendable {
     let agency: ParticipantID
+    /// By how much a request's time may lie ahead of the worker's clock.
+    static let aheadMax: Duration = .seconds(600)
     /// How long a request waits for its papers: mobile houses are away for days, and a disk that was lost may have taken them along.
     static let paperPatience: Duration = .seconds(10 * 86_400)
 
@@ -25,6 +27,10 @@ package struct AgencySteps: Sendable {
         for checked in deliveries {
             switch checked {
             case .refused(let delivery, let reason): try transaction.quarantine(delivery, reason: reason)
+            case .accepted(let envelope, _) where isAhead(envelope, in: transaction):
+                try transaction.quarantine(
+                    checked.delivery,
+                    reason: "time: more than ten minutes ahead of this worker's clock; it is looked at again when its time has come")
             case .accepted(let envelope, let delivery):
                 switch try transaction.recordArrival(of: envelope, body: delivery.body) {
                 case .duplicate: continue
@@ -36,6 +42,11 @@ package struct AgencySteps: Sendable {
             }
         }
         return jobs
+    }
+
+    /// What lies behind is for the ledger to judge, who knows when the house was away.
+    private func isAhead(_ envelope: Envelope, in transaction: JournalTransaction) -> Bool {
+        envelope.type == .requestSubmitted && envelope.time > transaction.now.advanced(by: AgencySteps.aheadMax)
     }
 
     private func take(_ envelope: Envelope, _ delivery: Delivery, in transaction: JournalTransaction) throws -> Job? {
@@ -89,22 +100,31 @@ package struct AgencySteps: Sendable {
         let (state, due): (Job.State, Timestamp) =
             isWhole ? (.ready, now) : (.gathering, min(expiry, now.advanced(by: AgencySteps.paperPatience)))
         let millimes = envelope.data["millimes"]?.integer
+        let reference = AgencyReference(of: RequestKey(house: envelope.source.participant, subject: subject))
         try db.cachedStatement(
             sql: """
                 INSERT INTO job (subject, source, message, service, contract, house, accepted, expiry, taken, millimes, sealed,
-                    state, due)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+                    state, due, reference)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
                 """
         ).execute(arguments: [
             subject.text, envelope.source.description, envelope.id, service.text, contract,
             envelope.source.participant.text, envelope.time.milliseconds, expiry.milliseconds, now.milliseconds, millimes,
-            sealed, state.rawValue, due.milliseconds,
+            sealed, state.rawValue, due.milliseconds, reference.text,
         ])
-        return Job(
+        var job = Job(
             number: db.lastInsertedRowID, subject: subject, source: envelope.source, message: envelope.id,
             service: service, contract: contract, house: envelope.source.participant, accepted: envelope.time, expiry: expiry,
             millimes: millimes,
-            sealed: sealed, state: state, attempts: 0, isDoubted: false, absences: 0, due: due, revision: 0)
+            sealed: sealed, state: state, attempts: 0, isDoubted: false, absences: 0, due: due, revision: 0, reference: reference)
+        job.isReferenceShared = try isReferenceTaken(job, db)
+        return job
+    }
+
+    private func isReferenceTaken(_ job: Job, _ db: Database) throws -> Bool {
+        try Bool.fetchOne(
+            db.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM job WHERE reference = ? AND number <> ?)"),
+            arguments: [job.reference.text, job.number]) ?? false
     }
 
     /// Notes that a call is about to begin. From here on until its result is recorded, a restart means doubt.
@@ -132,8 +152,8 @@ package struct AgencySteps: Sendable {
         guard announces else { return (job, nil) }
         let (_, number) = try transaction.append(
             Draft(
-                type: .attemptIntended, subject: job.subject, service: job.service, contract: job.contract,
-                causationID: job.message, data: ["attempt": JSON(job.attempts)]))
+                type: .attemptIntended, subject: job.subject, recipient: job.house, service: job.service, contract: job.contract,
+                causationID: job.message, data: ["attempt": JSON(job.attempts), "reference": .string(job.reference.text)]))
         return (job, number)
     }
 
@@ -206,7 +226,9 @@ package struct AgencySteps: Sendable {
     }
 
     private func say(_ outcome: PreparedOutcome, of job: Job, in transaction: JournalTransaction) throws {
-        var data: JSONObject = ["status": .string(outcome.status.rawValue), "revision": .integer(outcome.revision)]
+        var data: JSONObject = [
+            "status": .string(outcome.status.rawValue), "revision": .integer(outcome.revision), "reference": .string(job.reference.text),
+        ]
         for (key, value) in outcome.visible.members { data[key] = value }
         if let answer = outcome.answer {
             data["answer"] = [
@@ -258,12 +280,12 @@ package struct AgencySteps: Sendable {
         try transaction.db.cachedStatement(
             sql: """
                 UPDATE job SET state = ?, attempts = ?, first_attempt = ?, last_attempt = ?, doubted = ?, absences = ?, due = ?,
-                    revision = ?, heard = ?
+                    revision = ?, heard = ?, reference = ?, other_reference = ?
                 WHERE number = ?
                 """
         ).execute(arguments: [
             job.state.rawValue, job.attempts, job.firstAttempt?.milliseconds, job.lastAttempt?.milliseconds, job.isDoubted,
-            job.absences, job.due.milliseconds, job.revision, job.heard, job.number,
+            job.absences, job.due.milliseconds, job.revision, job.heard, job.reference.text, job.otherReference?.text, job.number,
         ])
     }
 

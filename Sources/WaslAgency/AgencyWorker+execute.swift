@@ -13,6 +13,8 @@ extension AgencyWorker {
             var action = run.start(at: journal.now)
             while true {
                 switch action {
+                // Nothing has begun yet, and the next start takes it up.
+                case .translateCall where isStopping, .intend where isStopping, .upload where isStopping: return nil
                 case .translateCall(let program, let input):
                     action = run.translated(await translate(program, input), at: journal.now)
                 case .intend(let job, let phase, let announces):
@@ -21,8 +23,8 @@ extension AgencyWorker {
                     }
                     action = run.intended(intended.job, announcement: intended.announcement)
                 case .awaitConfirmation(let number):
-                    await publishing.awaitConfirmation(of: number)
-                    action = run.confirmed(at: journal.now)
+                    let isConfirmed = await publishing.awaitConfirmation(of: number)
+                    action = isConfirmed ? run.confirmed(at: journal.now) : run.unconfirmed(at: journal.now)
                 case .perform(let call, let isRepeatable):
                     CrashPoint.agencyBeforeCall.passed()
                     let transport = await client.perform(call, isRepeatable: isRepeatable)
@@ -38,7 +40,7 @@ extension AgencyWorker {
                         action = run.unreadable(error, at: journal.now)
                     }
                 case .translateAnswer(let program, let input):
-                    action = run.answered(await translate(program, input), at: journal.now)
+                    action = run.answered(await translateAnswer(program, input), at: journal.now)
                 case .conclude(let conclusion):
                     await conclude(conclusion)
                     return conclusion.answered
@@ -68,9 +70,43 @@ extension AgencyWorker {
     }
 
     private func translate(_ program: String, _ input: JSON) async -> Result<JSON, any Error> {
-        do { return .success(try await parts.translator.run(program, input)) } catch {
-            logger.error("a translation failed", metadata: ["program": "\(program)", "error": "\(error)"])
+        do {
+            let value = try await parts.translator.run(program, input)
+            tellTranslator(isDown: false)
+            return .success(value)
+        } catch {
+            if error.code == .unavailable {
+                tellTranslator(isDown: true, error.reason)
+            } else {
+                logger.error("a translation failed", metadata: ["program": "\(program)", "error": "\(error)"])
+            }
             return .failure(error)
+        }
+    }
+
+    /// An answer is in hand: for a helper that does not start right now it is not given up at once.
+    private func translateAnswer(_ program: String, _ input: JSON) async -> Result<JSON, any Error> {
+        for _ in 0..<5 {
+            let result = await translate(program, input)
+            guard case .failure(let error as TranslationError) = result, error.code == .unavailable else { return result }
+            do { try await Task.sleep(for: .seconds(1)) } catch { return result }
+        }
+        return await translate(program, input)
+    }
+
+    /// Once when it begins and once when it ends: every request meets the same trouble.
+    private func tellTranslator(isDown: Bool, _ reason: String = "") {
+        let hasChanged = isTranslatorDown.withLock { wasDown in
+            defer { wasDown = isDown }
+            return wasDown != isDown
+        }
+        guard hasChanged else { return }
+        if isDown {
+            logger.error(
+                "the translation helper does not start: requests wait, and none fails for it",
+                metadata: ["error": "\(reason)", "remedy": "check the program's file, and this machine's limits on processes and memory"])
+        } else {
+            logger.notice("the translation helper works again")
         }
     }
 

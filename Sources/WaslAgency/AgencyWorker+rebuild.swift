@@ -8,7 +8,7 @@ extension AgencyWorker {
     ///
     /// - Returns: how many requests it knows again.
     public static func rebuild(
-        _ agency: Agency, _ path: String, _ headPath: String?, _ keys: KeyFile, _ catalogue: Catalogue, _ registry: RegistryHolder,
+        _ agency: Agency, _ path: String, _ headPath: String, _ keys: KeyFile, _ catalogue: Catalogue, _ registry: RegistryHolder,
         from evidence: EvidenceOfParticipant, reason: String
     ) throws -> Int {
         let desk = JobDesk(agency: agency, catalogue: CatalogueHolder(catalogue), openingKeys: keys.opening, registry: registry)

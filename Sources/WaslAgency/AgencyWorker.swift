@@ -1,5 +1,6 @@
 import GRDB
 public import Logging
+import Synchronization
 public import WaslCatalogue
 public import WaslJournal
 import WaslModel
@@ -16,7 +17,7 @@ public final class AgencyWorker: Sendable {
         /// Who may sign in to the desk, where the agency has one.
         public let staffFile: String?
         public let journalPath: String
-        public let headPath: String?
+        public let headPath: String
         public let keys: KeyFile
         public let registry: RegistryHolder
         public let catalogue: CatalogueHolder
@@ -24,7 +25,7 @@ public final class AgencyWorker: Sendable {
         public let version: String
 
         public init(
-            agency: Agency, endpoint: String, secret: String? = nil, staffFile: String? = nil, journalPath: String, headPath: String?,
+            agency: Agency, endpoint: String, secret: String? = nil, staffFile: String? = nil, journalPath: String, headPath: String,
             keys: KeyFile,
             registry: RegistryHolder, catalogue: CatalogueHolder, translator: Translator, version: String
         ) {
@@ -53,6 +54,9 @@ public final class AgencyWorker: Sendable {
     let sessions: Sessions
     let logger: Logger
     private let consuming: ConsumingPump<AgencyDeliveries>
+    private let stopping = Mutex(false)
+    /// The translation helper did not start when it was last needed.
+    let isTranslatorDown = Mutex(false)
 
     /// - Throws: ``JournalError``
     public init(_ parts: Parts, broker: any Broker, logger: Logger) throws {
@@ -71,7 +75,7 @@ public final class AgencyWorker: Sendable {
         let scheduler = JobScheduler(parts.agency, now: { journal.now })
         self.scheduler = scheduler
         sessions = Sessions(cookie: "wasl-desk", path: AgencyWorker.deskPath, now: { journal.now })
-        client = try AgencyClient(parts.agency, endpoint: parts.endpoint, secret: parts.secret)
+        client = try AgencyClient(parts.agency, endpoint: parts.endpoint, secret: parts.secret, logger: logger)
         publishing = PublishingPump(journal, link: broker.publisher(name: "\(id) publishing"), logger: logger)
         documents = DocumentPump(
             journal, publishing: publishing, registry: parts.registry, openingKeys: parts.keys.opening, logger: logger)
@@ -82,7 +86,7 @@ public final class AgencyWorker: Sendable {
                 intake: AgencyIntake(steps: steps, registry: parts.registry, openingKeys: parts.keys.opening),
                 pump: publishing, logger: logger,
                 taken: { jobs, fields in
-                    for job in jobs { await scheduler.add(job, fields: fields[job.subject]) }
+                    for job in jobs { await scheduler.add(job, fields: fields[job.request]) }
                 }),
             logger: logger)
     }
@@ -100,6 +104,28 @@ public final class AgencyWorker: Sendable {
         parts.translator.close()
         await client.close()
         try recovery.get()
+    }
+
+    /// Whether only what has begun is brought to its end.
+    var isStopping: Bool { stopping.withLock { $0 } }
+
+    /// How long what is under way may take to end: a call with its largest paper, its answer's translation, and the word of it.
+    public var stopPatience: Duration {
+        let bytesMax = parts.catalogue.catalogue.all.filter { $0.agency == parts.agency.id }.compactMap { $0.attachments?.bytesMax }.max()
+        return AgencyClient.timeout(of: parts.agency, contentBytes: Int(bytesMax ?? 0)) + .seconds(5) + AgencyWorker.flushMax
+    }
+
+    private static let flushMax: Duration = .seconds(5)
+
+    /// Takes nothing more, begins no call, and returns when the calls in flight have ended, their results are recorded and, where the
+    /// broker is there, published. A call that is cut off is a doubt that need not be.
+    public func drain() async {
+        stopping.withLock { $0 = true }
+        await scheduler.close()
+        await consuming.close()
+        publishing.giveUpWaiting()
+        await scheduler.untilIdle()
+        await publishing.flush(within: AgencyWorker.flushMax)
     }
 
     private func work() async {
@@ -151,6 +177,8 @@ public final class AgencyWorker: Sendable {
                         registryVersion: parts.registry.registry.version,
                         circuit: await scheduler.circuitState.rawValue)
                     publishing.publishUnrecorded([try await journal.presenceMessage(presence, version: parts.version)])
+                } catch _ where Task.isCancelled {
+                    return
                 } catch {
                     logger.warning("no presence beat", metadata: ["error": "\(error)"])
                 }

@@ -40,10 +40,12 @@ package struct JobDesk: Sendable {
 
     /// What the translations see: the order's fields, and our reference, which is the same for every attempt.
     ///
-    /// - Parameter paper: what the order says of the paper that is to be brought.
-    func input(_ job: Job, _ fields: JSONObject, paper: JSON? = nil, at now: Timestamp) -> JSON {
+    /// - Parameters:
+    ///   - reference: under which the agency is asked, where it is not the job's own.
+    ///   - paper: what the order says of the paper that is to be brought.
+    func input(_ job: Job, _ fields: JSONObject, under reference: AgencyReference? = nil, paper: JSON? = nil, at now: Timestamp) -> JSON {
         var input: JSONObject = [
-            "reference": .string(job.subject.text), "service": .string(job.service.text),
+            "reference": .string((reference ?? job.reference).text), "service": .string(job.service.text),
             "house": .string(job.house.text), "time": .string(now.description), "fields": .object(fields),
         ]
         input["attachment"] = paper

@@ -45,6 +45,7 @@ struct JobRules: Sendable {
         case (.refused(let reason), _): .conclude(.refused, ["reason": .object(reason)])
         case (.definiteNo(_, let after), .call): afterDefiniteNo(job, after, now)
         case (.doubt(let reason), .call): afterDoubt(job, reason, now)
+        case (.another(let reason), _): .park(reason: reason)
         case (.absent, .call): afterDoubt(job, "an answer to a call says `absent`", now)
         case (.absent, .lookup): afterAbsence(job, now)
         case (.definiteNo(let reason, _), .lookup), (.doubt(let reason), .lookup):

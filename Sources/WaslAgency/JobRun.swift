@@ -41,7 +41,7 @@ package struct JobRun: Sendable {
         case translateCall(program: String, input: JSON)
         /// Commit ``AgencySteps/intend(_:phase:announces:in:)``: then ``JobRun/intended(_:announcement:)``.
         case intend(Job, Phase, announces: Bool)
-        /// Wait for the broker to have the announcement, however long: then ``JobRun/confirmed(at:)``.
+        /// Wait for the broker to have the announcement, however long: then ``JobRun/confirmed(at:)``, or ``JobRun/unconfirmed(at:)``.
         case awaitConfirmation(of: Int64)
         /// Call: then ``JobRun/performed(_:at:)``.
         case perform(AgencyCall, isRepeatable: Bool)
@@ -84,6 +84,8 @@ package struct JobRun: Sendable {
     /// What is under way: a call may have papers to bring first.
     private var stage: Phase
     private var place = 0
+    /// The job's own reference found nothing, and the other one is asked for: a lookup counts as empty only when both are.
+    private var asksUnderOther = false
     private var document: FoundDocument?
     private var answer: AgencyAnswer?
 
@@ -113,6 +115,11 @@ package struct JobRun: Sendable {
             return conclude(nil, nil, .conclude(.failed, JobDesk.reason("papers-missing")), answered: nil)
         }
         guard job.state == .ready || job.state == .looking else { return .nothing }
+        if job.isReferenceShared {
+            return conclude(
+                nil, nil, .park(reason: "another request has the same reference at the agency: its answers would not tell them apart"),
+                answered: nil)
+        }
         guard let service else { return giveUp(.failed, "unknown-service") }
         if job.state == .ready, let early = desk.rules(service, jitter).decideBeforeCall(of: job, at: now) {
             return conclude(nil, nil, early, answered: nil)
@@ -149,7 +156,8 @@ package struct JobRun: Sendable {
             return conclude(nil, nil, early, answered: true)
         }
         return .translateCall(
-            program: service.programName(phase == .call ? .call : .lookup), input: desk.input(job, fields, at: now))
+            program: service.programName(phase == .call ? .call : .lookup),
+            input: desk.input(job, fields, under: asksUnderOther ? job.otherReference : nil, at: now))
     }
 
     /// What the order says of the paper that is under way.
@@ -172,7 +180,7 @@ package struct JobRun: Sendable {
                 return .upload(call, Paper(job: job, place: place, claim: claim))
             }
             if phase == .call, service.effect == .idempotent, let header = desk.agency.idempotencyHeader {
-                call.set(header: header, to: job.subject.text)
+                call.set(header: header, to: job.reference.text)
             }
             self.call = call
             if service.effect != .read {
@@ -181,11 +189,10 @@ package struct JobRun: Sendable {
             // A read may be repeated blindly, so a record of the intention would say nothing.
             job.attempts += 1
             return .perform(call, isRepeatable: true)
+        } catch let error as TranslationError where error.code != .program {
+            return withoutTranslator(error, at: now)
         } catch {
-            // Nothing was sent. What fails on its input will fail again, so only a killed helper is worth another try.
-            if (error as? TranslationError)?.code == .killed, job.attempts < 3 || job.heard > 0 {
-                return settle(.definiteNo("\(error)", retryAfter: nil), at: now, answered: nil)
-            }
+            // Nothing was sent, and what fails on its input will fail again.
             if mayHaveActed {
                 return conclude(
                     stage, .doubt("\(error)"), .park(reason: "the \(stage.rawValue) cannot be translated: \(error)"), answered: nil)
@@ -193,6 +200,19 @@ package struct JobRun: Sendable {
             return conclude(stage, nil, .conclude(.failed, JobDesk.reason("translation")), answered: nil)
         }
     }
+
+    /// The helper was killed or does not start: nothing was sent, and the request is not to blame. It is tried again until its expiry, and
+    /// neither counted nor recorded as an attempt.
+    private mutating func withoutTranslator(_ error: TranslationError, at now: Timestamp) -> Action {
+        job.attempts = job.storedAttempts
+        // An input that kills it costs a second of processor time at each try.
+        let pause = error.code == .killed ? JobRun.killedPause : JobRun.unavailablePause
+        let at = now.advanced(by: .milliseconds(Int64(Double(pause.milliseconds) * (0.5 + jitter))))
+        return conclude(nil, nil, phase == .lookup ? .lookUp(at: at, absences: job.absences) : .call(at: at), answered: nil)
+    }
+
+    private static let killedPause: Duration = .seconds(60)
+    private static let unavailablePause: Duration = .seconds(5)
 
     package mutating func intended(_ job: Job, announcement: Int64?) -> Action {
         self.job = job
@@ -203,6 +223,11 @@ package struct JobRun: Sendable {
     package mutating func confirmed(at now: Timestamp) -> Action {
         // The broker may have been away for long, and nothing was sent yet.
         now >= job.expiry ? conclude(nil, nil, .conclude(.expired, [:]), answered: nil) : perform()
+    }
+
+    /// A stop came before the broker had the announcement: nothing was sent, and no doubt is left behind.
+    package func unconfirmed(at now: Timestamp) -> Action {
+        settle(.definiteNo("stopped before the call was announced", retryAfter: .zero), at: now, answered: nil)
     }
 
     private func perform() -> Action {
@@ -232,7 +257,8 @@ package struct JobRun: Sendable {
     package mutating func answered(_ result: Result<JSON, any Error>, at now: Timestamp) -> Action {
         let verdict: Verdict
         do {
-            verdict = Verdict(try result.get(), of: service, in: stage, status: status).held(against: document, service)
+            verdict = Verdict(try result.get(), of: service, in: stage, status: status, fields: fields ?? [:])
+                .held(against: document, service)
         } catch {
             verdict = .doubt("status \(status), and its translation failed: \(error)")
         }
@@ -240,8 +266,12 @@ package struct JobRun: Sendable {
             place += 1
             return next(service, fields, at: now)
         }
+        if verdict == .absent, phase == .lookup, job.otherReference != nil, !asksUnderOther, let service, let fields {
+            asksUnderOther = true
+            return next(service, fields, at: now)
+        }
         switch verdict {
-        case .completed, .refused, .absent, .progress, .uploaded: return settle(verdict, at: now, answered: true)
+        case .completed, .refused, .absent, .progress, .uploaded, .another: return settle(verdict, at: now, answered: true)
         case .definiteNo, .doubt: return settle(verdict, at: now, answered: false)
         }
     }

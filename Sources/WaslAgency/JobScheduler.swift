@@ -8,6 +8,7 @@ actor JobScheduler {
     private var waiter: CheckedContinuation<Void, Never>?
     private var timer: Task<Void, Never>?
     private var isClosing = false
+    private var idleWaiters: [CheckedContinuation<Void, Never>] = []
 
     init(_ agency: Agency, now: @escaping @Sendable () -> Timestamp) {
         self.now = now
@@ -27,9 +28,16 @@ actor JobScheduler {
         wake()
     }
 
+    /// Begins no job any more.
     func close() {
         isClosing = true
         wake()
+    }
+
+    /// Returns when no job is at work. Close it first: otherwise the next one may begin at any time.
+    func untilIdle() async {
+        guard queue.counts.running > 0 else { return }
+        await withCheckedContinuation { idleWaiters.append($0) }
     }
 
     /// Runs jobs until closed, then waits for those at work.
@@ -53,6 +61,9 @@ actor JobScheduler {
     private func ended(_ answered: Bool?) {
         queue.ended(answered: answered, at: now())
         wake()
+        guard queue.counts.running == 0 else { return }
+        for waiter in idleWaiters { waiter.resume() }
+        idleWaiters = []
     }
 
     private func wake() {

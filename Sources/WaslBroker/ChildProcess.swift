@@ -57,8 +57,10 @@ public final class ChildProcess: @unchecked Sendable {
     public func signalSession(_ number: Int32) { kill(-processID, number) }
 
     /// Asks, waits, then kills.
-    public func stop(grace: Duration) {
-        signalSession(SIGTERM)
+    ///
+    /// - Parameter asks: not where the child was asked before: the second time it would end at once.
+    public func stop(grace: Duration, asks: Bool = true) {
+        if asks { signalSession(SIGTERM) }
         let end = ContinuousClock.now + grace
         while ContinuousClock.now < end {
             if reap() != nil { return signalSession(SIGKILL) }

@@ -92,7 +92,9 @@ final class ConnectionThread: Sendable {
             } catch {
                 driver.lost(reason: "\(error)")
                 failures += 1
-                if failures == 1 { logger.warning("no connection to the broker; trying again", metadata: ["reason": "\(error)"]) }
+                if failures == 1, !isClosing {
+                    logger.warning("no connection to the broker; trying again", metadata: ["reason": "\(error)"])
+                }
             }
             if isClosing { break }
             // Full jitter: houses that lost the same broker come back spread over time.

@@ -13,8 +13,16 @@ public struct Topology: Sendable {
         public let routingKey: String
     }
 
+    /// The tag by which users of ours are known on a broker that others use too.
+    public static let userTag = "wasl-participant"
+
+    /// With this user the ledger looks at queues and bindings each minute. It reads and writes no message; the point keeps its name apart
+    /// from every participant's.
+    public static let monitorUser = "wasl.monitor"
+
     public struct Permission: Sendable, Hashable {
         public let user: String
+        public let tags: [String]
         public let write: String
         public let read: String
     }
@@ -38,6 +46,10 @@ public struct Topology: Sendable {
     public let bindings: [Binding]
     public let permissions: [Permission]
     public let topicPermissions: [TopicPermission]
+    /// Every participant of the registry, whatever its state and part.
+    let registered: Set<String>
+    /// Those that may log in somewhere.
+    let active: Set<String>
 
     public init(_ registry: Registry, part: Part = .whole) {
         let hasCenter = part != .houses
@@ -76,7 +88,8 @@ public struct Topology: Sendable {
             guard active.contains(id), all.contains(id) else { return }
             permissions.append(
                 Permission(
-                    user: id, write: Topology.anyOf(writes.keys.map(\.rawValue).sorted()), read: Topology.anyOf(reads)))
+                    user: id, tags: [Topology.userTag], write: Topology.anyOf(writes.keys.map(\.rawValue).sorted()),
+                    read: Topology.anyOf(reads)))
             for (exchange, pattern) in writes {
                 topics.append(TopicPermission(user: id, exchange: exchange.rawValue, write: pattern))
             }
@@ -94,7 +107,13 @@ public struct Topology: Sendable {
         allow(
             ParticipantID.ledger.text, writes: [.control: "^[^.]+\\.[^.]+$", .receipts: "^ledger\\."],
             reads: ["ledger", "unroutable", "dead", "control.ledger"])
+        if hasCenter {
+            permissions.append(
+                Permission(user: Topology.monitorUser, tags: ["monitoring", Topology.userTag], write: "^$", read: "^$"))
+        }
         self.permissions = permissions
+        self.active = active
+        registered = Set(registry.participants.keys.map(\.text))
         topicPermissions = topics
     }
 

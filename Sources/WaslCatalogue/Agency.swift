@@ -27,12 +27,19 @@ public struct Agency: Sendable {
         public let key: String?
     }
 
+    /// A forward proxy: every call goes through a tunnel of its own (`CONNECT`).
+    public struct Proxy: Sendable {
+        public let host: String
+        public let port: Int
+    }
+
     public let id: ParticipantID
     public let style: WireForm
     /// Where its API is, unless the worker's configuration says otherwise.
     public let endpoint: String
     public let credentials: Credentials?
     public let tls: TLS?
+    public let proxy: Proxy?
     /// A header that carries our reference in calls of idempotent services.
     public let idempotencyHeader: String?
     /// How long a call may take before it counts as doubt.
@@ -73,6 +80,10 @@ public struct Agency: Sendable {
         tls = try settings.group("tls").map { group in
             TLS(
                 authority: try group.requiredString("ca"), certificate: try group.string("certificate"), key: try group.string("key"))
+        }
+        proxy = try settings.group("proxy").map { group in
+            guard let port = try group.integer("port", in: 1...65_535) else { throw group.error("port", "missing") }
+            return Proxy(host: try group.requiredString("host"), port: Int(port))
         }
         idempotencyHeader = try settings.string("idempotency-header")
         timeout = try settings.duration("timeout") ?? .seconds(10)

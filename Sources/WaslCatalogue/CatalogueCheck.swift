@@ -125,20 +125,22 @@ public struct CatalogueCheck {
 
     // MARK: Answers
 
-    private func read(_ service: Service, status: Int, headers: JSONObject, body: JSON, in phase: Phase) async throws -> Verdict {
+    private func read(
+        _ service: Service, status: Int, headers: JSONObject, body: JSON, in phase: Phase, fields: JSONObject = [:]
+    ) async throws -> Verdict {
         var body = body
         let document = service.document.flatMap { FoundDocument.take($0, from: &body) }
         let value = try await translator.run(
             service.programName(.answer),
             ["phase": .string(phase.rawValue), "status": JSON(status), "headers": .object(headers), "body": body])
-        return Verdict(value, of: service, in: phase, status: status).held(against: document, service)
+        return Verdict(value, of: service, in: phase, status: status, fields: fields).held(against: document, service)
     }
 
     private func answerProblems(_ service: Service, _ example: Example, _ answer: Example.Answer) async -> ([Problem], Verdict?) {
         let place = "answer `\(answer.about)`"
         let body = answer.raw.map { catalogue.agencies[service.agency]?.style.decode(Array($0.utf8)) ?? .null } ?? answer.body ?? .null
         do {
-            let verdict = try await read(service, status: answer.status, headers: answer.headers, body: body, in: answer.phase)
+            let verdict = try await read(service, status: answer.status, headers: answer.headers, body: body, in: answer.phase, fields: example.request)
             guard let difference = CatalogueCheck.disagreement(verdict, answer.expected) else { return ([], verdict) }
             return ([problem(service, example.name, place, difference)], verdict)
         } catch {
@@ -159,7 +161,7 @@ public struct CatalogueCheck {
         case (.progress(let note, let after), "progress"):
             if note["code"] != expected["code"] { return "in progress with the code \(note["code"]?.string ?? "none")" }
             return expected["after"]?.integer.map { Duration.seconds($0) == after } == false ? "another pause than expected" : nil
-        case (.absent, "absent"), (.doubt, "doubt"), (.uploaded, "uploaded"): return nil
+        case (.absent, "absent"), (.doubt, "doubt"), (.uploaded, "uploaded"), (.another, "another"): return nil
         default: return "expected \(wanted), comes out as \(verdict.summary)"
         }
     }
@@ -172,6 +174,7 @@ public struct CatalogueCheck {
         case .definiteNo: ["definite-no"]
         case .doubt: ["doubt"]
         case .absent: ["absent"]
+        case .another: ["another"]
         case .progress(let note, _): ["progress", note["code"]?.string ?? ""]
         case .uploaded: ["uploaded"]
         }

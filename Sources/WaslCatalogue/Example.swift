@@ -27,7 +27,7 @@ struct Example {
     let answers: [Answer]
 
     /// The reference, house and time that every example is written for.
-    static let reference = "019339a2-0000-7000-8000-000000000001"
+    static let reference = "RSWPD7PNYJZPZ2V2IKF2PGWVQZ"
     static let house = "hydra"
     static let time = "2026-11-23T09:00:00.000Z"
 

@@ -12,6 +12,9 @@ public enum JQHelper {
 
     /// Serves standard input to standard output. Returns the process's exit status.
     public static func serve() -> Int32 {
+        // A stop of the service is said to all its processes; this one is needed until the calls in flight have ended, and ends when its
+        // input does.
+        for number in [SIGTERM, SIGINT] { signal(number, SIG_IGN) }
         var programs: [String: OpaquePointer] = [:]
         var input = FrameReader(descriptor: 0)
         var message = [CChar](repeating: 0, count: 1024)

@@ -9,6 +9,8 @@ public struct TranslationError: Error, Sendable, Hashable, CustomStringConvertib
         case program
         /// The helper process died or took too long over this input.
         case killed
+        /// The helper process does not start: no input is to blame.
+        case unavailable
         case closed
     }
 
@@ -20,7 +22,8 @@ public struct TranslationError: Error, Sendable, Hashable, CustomStringConvertib
 
 /// Runs the catalogue's jq programs in a confined helper process; one thread speaks with it.
 ///
-/// The helper is started again when it dies; what it was working on fails as `killed`: a definite no in `call`, doubt in `answer`.
+/// The helper is started again when it dies; what it was working on fails as `killed`. Neither that nor a helper that does not start says
+/// anything about a request: before a call nothing was sent, and it is tried again.
 public final class Translator: @unchecked Sendable {
     private struct Job {
         let program: String
@@ -112,9 +115,15 @@ public final class Translator: @unchecked Sendable {
     private func serve(_ jobs: ArraySlice<Job>) {
         var jobs = jobs
         while !jobs.isEmpty {
+            let running: Helper
+            do { running = try helper ?? Helper(executable: executable, programs: programs) } catch {
+                // Its programs compiled at the start, so whatever it is now is this machine's trouble. It would be the next job's too.
+                let failure = TranslationError(code: .unavailable, reason: "\(error)")
+                for job in jobs { job.finish(.failure(failure)) }
+                return
+            }
+            helper = running
             do {
-                let running = try helper ?? Helper(executable: executable, programs: programs)
-                helper = running
                 // Bounded, so that neither side waits for the other to read.
                 let total = jobs.reduce(0) { $0 + $1.input.count }
                 let batch = total < 32 << 10 ? jobs : jobs.prefix(1)
@@ -154,7 +163,7 @@ private final class Helper {
         guard status == 0 else {
             isStopped = true
             throw TranslationError(
-                code: .killed, reason: "\(executable): the translation helper does not start: \(String(cString: strerror(status)))")
+                code: .unavailable, reason: "\(executable): the translation helper does not start: \(String(cString: strerror(status)))")
         }
         do { try begin(programs) } catch {
             stop()

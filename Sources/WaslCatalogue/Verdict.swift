@@ -15,11 +15,19 @@ package enum Verdict: Sendable, Hashable {
     case absent
     /// The agency has it and is at work on it: what a citizen may know, and when to ask again.
     case progress(note: JSONObject, askAfter: Duration)
+    /// What the agency tells under our reference is of another order: a person has to look.
+    case another(String)
     /// The agency holds a paper; nothing has been done yet.
     case uploaded
 
     /// Reads what `answer.jq` made of an answer; whatever it does not say clearly is doubt.
-    package init(_ value: JSON, of service: Service?, in phase: Phase, status: Int) {
+    ///
+    /// - Parameter fields: the order's own, against which `order` is held: what the agency says that it was asked for.
+    package init(_ value: JSON, of service: Service?, in phase: Phase, status: Int, fields order: JSONObject = [:]) {
+        if let different = Verdict.difference(value["order"]?.object ?? [:], order) {
+            self = .another("the agency's answer under our reference is of another order: `\(different)` is not the same")
+            return
+        }
         switch value["result"]?.string {
         case "uploaded" where phase == .upload: self = .uploaded
         case "progress" where phase != .upload && (service?.effect == .queryable || service?.effect == .idempotent):
@@ -62,6 +70,15 @@ package enum Verdict: Sendable, Hashable {
         return .doubt("completed, but \(reason)")
     }
 
+    /// The first field that the agency names and that is not the order's. Numbers are compared as numbers: XML and forms hold texts.
+    private static func difference(_ named: JSONObject, _ order: JSONObject) -> String? {
+        named.members.first { key, value in
+            guard value != .null, let own = order[key] else { return false }
+            if let number = own.integer { return (value.integer ?? value.string.flatMap { Int64($0) }) != number }
+            return value != own
+        }?.key
+    }
+
     private static func isNote(_ note: JSONObject) -> Bool {
         ["code", "ar", "fr", "en"].allSatisfy { note[$0]?.string?.isEmpty == false }
     }
@@ -74,6 +91,7 @@ package enum Verdict: Sendable, Hashable {
         case .definiteNo(let reason, _): "definite no: \(reason)"
         case .doubt(let reason): "doubt: \(reason)"
         case .absent: "absent"
+        case .another(let reason): "another: \(reason)"
         case .progress(let note, _): "progress: \(note["code"]?.string ?? "")"
         case .uploaded: "uploaded"
         }

@@ -7,7 +7,7 @@ extension House {
     ///
     /// - Returns: how many requests it knows again.
     public static func rebuild(
-        _ id: ParticipantID, _ path: String, _ headPath: String?, _ keys: KeyFile, from evidence: EvidenceOfParticipant, reason: String
+        _ id: ParticipantID, _ path: String, _ headPath: String, _ keys: KeyFile, from evidence: EvidenceOfParticipant, reason: String
     ) throws -> Int {
         let rebuild = HouseRebuild(steps: HouseSteps(house: id, key: keys.signing), openingKeys: keys.opening)
         try JournalRebuild.run(

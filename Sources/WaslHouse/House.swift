@@ -13,14 +13,14 @@ public final class House: Sendable {
     public struct Parts: Sendable {
         public let id: ParticipantID
         public let journalPath: String
-        public let headPath: String?
+        public let headPath: String
         public let keys: KeyFile
         public let registry: RegistryHolder
         public let catalogue: CatalogueHolder
         public let version: String
 
         public init(
-            id: ParticipantID, journalPath: String, headPath: String?, keys: KeyFile, registry: RegistryHolder,
+            id: ParticipantID, journalPath: String, headPath: String, keys: KeyFile, registry: RegistryHolder,
             catalogue: CatalogueHolder, version: String
         ) {
             self.id = id
@@ -102,6 +102,8 @@ public final class House: Sendable {
                         backlog: publishing.backlog, oldestAge: try await journal.oldestAge(past: publishing.confirmedThrough),
                         registryVersion: parts.registry.registry.version)
                     publishing.publishUnrecorded([try await journal.presenceMessage(presence, version: parts.version)])
+                } catch _ where Task.isCancelled {
+                    return
                 } catch {
                     logger.warning("no presence beat", metadata: ["error": "\(error)"])
                 }

@@ -22,15 +22,20 @@ public final class ChangeSignal: Sendable {
         for waiter in waiters { waiter.resume() }
     }
 
-    /// Returns once the version is past `seen`. Take `version` before looking, so that no change falls between.
+    /// Returns once the version is past `seen`, or the task is cancelled. Take `version` before looking, so that no change falls between.
     public func wait(past seen: Int) async {
-        await withCheckedContinuation { continuation in
-            let isPast = state.withLock { state in
-                if state.version > seen { return true }
-                state.waiters.append(continuation)
-                return false
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let isPast = state.withLock { state in
+                    if state.version > seen { return true }
+                    state.waiters.append(continuation)
+                    return false
+                }
+                if isPast { continuation.resume() }
             }
-            if isPast { continuation.resume() }
+        } onCancel: {
+            // Whoever is woken for nothing looks once more.
+            notify()
         }
     }
 }

@@ -55,28 +55,31 @@ public final class ConsumingPump<Handler: DeliveryHandler>: Sendable {
                 queue.append(contentsOf: deliveries)
             case .down(let reason):
                 isLinkUp.withLock { $0 = false }
-                logger.warning("not consuming", metadata: ["reason": "\(reason)"])
+                // That a link ends which we have closed is no news.
+                logger.log(
+                    level: isClosing.withLock { $0 } ? .debug : .warning, "not consuming", metadata: ["reason": "\(reason)"])
             }
         }
         task.withLock { $0 = Task { await run() } }
     }
 
-    /// Looks again at what was set aside for its signature, once for each version of the registry: a key that was not known yet may be
-    /// known now.
+    /// Looks again at what was set aside for a reason that may pass: for its time at every call, for its signature once for each version
+    /// of the registry, since a key that was not known yet may be known now.
     public func reexamine(underRegistry version: Int64) async {
         let isNew = examinedUnder.withLock { examined in
             defer { examined = version }
             return examined != version
         }
-        guard isNew else { return }
-        do {
-            let deliveries = try await journal.commit { try $0.setAsideForSignature() }
-            guard !deliveries.isEmpty else { return }
-            let prepared = handler.prepare(deliveries)
-            let recorded = try await journal.commit { [handler] in try handler.record(prepared, in: $0) }
-            await handler.committed(prepared, recorded)
-        } catch {
-            logger.error("what was set aside could not be looked at again", metadata: ["error": "\(error)"])
+        for cause in PassingCause.allCases where cause != .signature || isNew {
+            do {
+                let deliveries = try await journal.commit { try $0.setAside(for: cause) }
+                guard !deliveries.isEmpty else { continue }
+                let prepared = handler.prepare(deliveries)
+                let recorded = try await journal.commit { [handler] in try handler.record(prepared, in: $0) }
+                await handler.committed(prepared, recorded)
+            } catch {
+                logger.error("what was set aside could not be looked at again", metadata: ["error": "\(error)"])
+            }
         }
     }
 

@@ -47,8 +47,8 @@ public struct DeliveryCheck: Sendable {
             throw EnvelopeError(attribute: "message_id", reason: "not the CloudEvents `id`")
         }
         guard delivery.signature != nil else { throw EnvelopeError(attribute: "wasl-signature", reason: "missing") }
-        guard envelope.lane != nil || envelope.type == .presence else {
-            throw EnvelopeError(attribute: "sequence", reason: "missing: only presence stands outside a lane")
+        guard (envelope.lane == nil) == (envelope.type == .presence) else {
+            throw EnvelopeError(attribute: "sequence", reason: "presence stands outside every lane, and nothing else does")
         }
         guard let participant = registry.participants[envelope.source.participant], participant.role == envelope.source.role
         else { throw EnvelopeError(attribute: "source", reason: "\(envelope.source) is not in registry version \(registry.version)") }

@@ -10,10 +10,13 @@ public struct Evidence: Sendable, Hashable {
     public let signature: String
     /// The ledger had set it aside for its signature: under a key that it does not know, or forged. Who rebuilds may know better.
     public let isSetAside: Bool
+    /// The ledger did not verify its own signature: the verified end of its run vouches for it, through the chain.
+    public let isVouched: Bool
 
     /// - Throws: ``EnvelopeError``
-    public init(body: [UInt8], signature: String, isSetAside: Bool = false) throws(EnvelopeError) {
+    public init(body: [UInt8], signature: String, isSetAside: Bool = false, isVouched: Bool = false) throws(EnvelopeError) {
         self.isSetAside = isSetAside
+        self.isVouched = isVouched
         envelope = try Envelope(parsing: body)
         self.body = body
         self.signature = signature
@@ -26,16 +29,48 @@ public struct EvidenceOfParticipant: Sendable, Hashable {
     /// The ledger set nothing of this participant's aside, and misses none of its numbers. Otherwise what is not in here may still have
     /// been said: a message under a key that the ledger did not know yet, say.
     public let isWhole: Bool
+    /// What was left out because neither its own signature nor its run's end speaks for it: named, for an operator.
+    public let leftOut: [String]
 
-    public init(messages: [Evidence], isWhole: Bool) {
+    public init(messages: [Evidence], isWhole: Bool, leftOut: [String] = []) {
         self.messages = messages
         self.isWhole = isWhole
+        self.leftOut = leftOut
     }
 
-    /// What the ledger had set aside stays in where it verifies now; where it does not, something may be missing.
+    /// Each message as it stands under the registry that is held now. What the ledger had set aside stays in where it verifies. What it
+    /// took on its run's word may have an altered signature: then the message after it speaks for it, by its chain. Everything else is left
+    /// out and named, and something may be missing.
     public func judged(_ verify: (Evidence) throws -> Void) -> EvidenceOfParticipant {
-        let kept = messages.filter { !$0.isSetAside || (try? verify($0)) != nil }
-        return EvidenceOfParticipant(messages: kept, isWhole: isWhole && kept.count == messages.count)
+        struct Place: Hashable {
+            let source: Source
+            let epoch: EpochID
+            let sequence: Int64
+        }
+        func place(_ envelope: Envelope, plus one: Int64 = 0) -> Place? {
+            envelope.lane.map { Place(source: envelope.source, epoch: $0.epoch, sequence: $0.sequence + one) }
+        }
+        var verified = messages.map { (try? verify($0)) != nil }
+        let byPlace = Dictionary(
+            messages.indices.compactMap { index in place(messages[index].envelope).map { ($0, index) } }, uniquingKeysWith: { $1 })
+        // From the ends of runs backwards.
+        let backwards = messages.indices.sorted {
+            (messages[$0].envelope.lane?.sequence ?? 0) > (messages[$1].envelope.lane?.sequence ?? 0)
+        }
+        for index in backwards where !verified[index] && messages[index].isVouched {
+            guard let next = place(messages[index].envelope, plus: 1).flatMap({ byPlace[$0] }), verified[next],
+                messages[next].envelope.lane?.chain == digestText(messages[index].body)
+            else { continue }
+            verified[index] = true
+        }
+        let lost = messages.indices.filter { !verified[$0] }
+        return EvidenceOfParticipant(
+            messages: messages.indices.filter { verified[$0] }.map { messages[$0] }, isWhole: isWhole && lost.isEmpty,
+            leftOut: leftOut
+                + lost.map { index in
+                    let envelope = messages[index].envelope
+                    return "\(envelope.type.routingWord) \(envelope.id) of \(envelope.source): its signature does not verify"
+                })
     }
 }
 
@@ -46,14 +81,14 @@ public enum EvidenceFile {
         evidence.messages.map { line in
             JSON.object([
                 "body": .string(String(decoding: line.body, as: UTF8.self)), "signature": .string(line.signature),
-                "setaside": .bool(line.isSetAside),
+                "setaside": .bool(line.isSetAside), "vouched": .bool(line.isVouched),
             ]).text + "\n"
         }.joined() + JSON.object(["messages": JSON(evidence.messages.count), "whole": .bool(evidence.isWhole)]).text + "\n"
     }
 
-    /// Every message, its signature verified.
+    /// Every message that speaks for itself or is spoken for: see ``EvidenceOfParticipant/judged(_:)``.
     ///
-    /// - Throws: ``JournalError`` naming the line.
+    /// - Throws: ``JournalError`` naming the line, where the file is not what was exported.
     public static func read(_ bytes: [UInt8], verify: (Evidence) throws -> Void) throws -> EvidenceOfParticipant {
         func error(_ line: Int, _ reason: String) -> JournalError {
             JournalError(
@@ -73,9 +108,9 @@ public enum EvidenceFile {
                 throw error(index + 1, "expected `body` and `signature`")
             }
             do {
-                let item = try Evidence(body: Array(body.utf8), signature: signature, isSetAside: json["setaside"] == true)
-                if !item.isSetAside { try verify(item) }
-                evidence.append(item)
+                evidence.append(
+                    try Evidence(
+                        body: Array(body.utf8), signature: signature, isSetAside: json["setaside"] == true, isVouched: json["vouched"] == true))
             } catch let reason { throw error(index + 1, "\(reason)") }
         }
         guard let isWhole else { throw error(evidence.count + 1, "the file ends before its count: it is torn") }

@@ -9,7 +9,7 @@ public enum JournalRebuild {
     /// - Parameter steps: the role's own part, in the same transaction as `journal.opened`.
     /// - Throws: ``JournalError`` when there is still a journal at that path, or a daemon holds it.
     public static func run(
-        path: String, headPath: String?, identity: JournalIdentity, evidence: [Evidence], reason: String,
+        path: String, headPath: String, identity: JournalIdentity, evidence: [Evidence], reason: String,
         migrations: (inout DatabaseMigrator) -> Void, steps: @escaping (JournalTransaction) throws -> Void
     ) throws {
         guard !FileManager.default.fileExists(atPath: path) else {
@@ -18,8 +18,8 @@ public enum JournalRebuild {
                 remedy: "Stop the daemon and move the old file aside: it is kept, not used")
         }
         let lock = try JournalLock(path)
-        let (fresh, freshHead) = (path + ".rebuilding", path + ".rebuilding.head")
-        let headPath = headPath ?? path + ".head"
+        // Each beside what it takes the place of: a head file outside backups may well be on another disk.
+        let (fresh, freshHead) = (path + ".rebuilding", headPath + ".rebuilding")
         for leftover in [fresh, fresh + "-wal", fresh + "-shm", freshHead] { try? FileManager.default.removeItem(atPath: leftover) }
         // The old head file outlived the journal: it knows the end that even the ledger may not have seen.
         let known = (try? HeadFile(path: headPath, isNew: false))?.read()?.lane

@@ -85,5 +85,13 @@ enum JournalSchema {
             try db.execute(sql: "ALTER TABLE journal ADD COLUMN redelivered INTEGER NOT NULL DEFAULT 0")
         }
         registerDocuments(in: &migrator)
+        migrator.registerMigration("journal-5") { db in
+            try db.execute(
+                sql: """
+                    -- The number of the newest presence beat: it only grows.
+                    ALTER TABLE journal ADD COLUMN beat INTEGER NOT NULL DEFAULT 0;
+                    CREATE INDEX quarantine_reason ON quarantine (reason);
+                    """)
+        }
     }
 }

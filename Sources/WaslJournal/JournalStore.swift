@@ -60,12 +60,12 @@ public final class JournalStore {
     ///
     /// - Parameters:
     ///   - path: the SQLite file, or `nil` for one in memory (simulation and tests).
-    ///   - headPath: the head file, outside backups.
+    ///   - headPath: the head file, outside backups; `nil` for a journal in memory, which has none.
     ///   - migrations: the role's own tables.
     ///   - opening: whether it goes on, or an operator starts it anew.
     /// - Throws: ``JournalError``
     public init(
-        path: String?, headPath: String? = nil, identity: JournalIdentity, environment: JournalEnvironment = .system,
+        path: String?, headPath: String?, identity: JournalIdentity, environment: JournalEnvironment = .system,
         opening: Opening = .usual, migrations: (inout DatabaseMigrator) -> Void
     ) throws {
         self.identity = identity
@@ -88,7 +88,7 @@ public final class JournalStore {
         (head, number, confirmedThrough) = (state.head, state.number, state.confirmedThrough)
         (commits, salt) = (state.commits, state.salt)
         if let path {
-            let headPath = headPath ?? path + ".head"
+            guard let headPath else { preconditionFailure("a journal in a file has a head file") }
             let file = try HeadFile(path: headPath, isNew: isNew || number == 0 || opening.isAnew)
             // A new epoch's own commit writes its head: until then the old file goes on telling that a backup was put back.
             if !opening.isAnew {

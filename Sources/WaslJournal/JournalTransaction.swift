@@ -45,6 +45,14 @@ public enum Arrival: Sendable, Hashable {
     case conflicting
 }
 
+/// Why a message was set aside, where that may pass: the first word of the reason.
+public enum PassingCause: String, Sendable, CaseIterable {
+    /// Under a key that a newer registry may name.
+    case signature = "wasl-signature"
+    /// Its time lies ahead.
+    case time
+}
+
 /// One transaction of a journal: what a step sees. Nothing in it does I/O besides SQLite.
 ///
 /// Used only on the thread that commits, and only until the commit.
@@ -145,14 +153,14 @@ public final class JournalTransaction {
             .execute(arguments: [saltedDigestText(body, salt: salt)])
     }
 
-    /// What was set aside for its signature, as it came: to be looked at again when the registry has changed.
-    public func setAsideForSignature() throws -> [Delivery] {
+    /// What was set aside for a reason that may pass, as it came: to be looked at again.
+    public func setAside(for cause: PassingCause) throws -> [Delivery] {
         try Row.fetchAll(
-            db,
-            sql: """
-                SELECT exchange, routing_key, message_id, queue, signature, body FROM quarantine
-                WHERE signature IS NOT NULL AND reason LIKE 'wasl-signature:%' ORDER BY number LIMIT 5000
-                """
+            db.cachedStatement(
+                sql: """
+                    SELECT exchange, routing_key, message_id, queue, signature, body FROM quarantine
+                    WHERE reason >= ?1 AND reason < ?2 AND signature IS NOT NULL ORDER BY number LIMIT 5000
+                    """), arguments: [cause.rawValue + ":", cause.rawValue + ";"]
         ).map { row in
             let body: Data = row["body"]
             return Delivery(

@@ -15,9 +15,14 @@ public enum Opening {
 }
 
 extension Draft {
+    /// The version of the wire contract that this journal's words follow from here on.
+    package static let contractVersion = "1.1"
+
     /// - Parameter previous: the end of the epoch before, as far as it is known.
     static func journalOpened(_ epoch: EpochID, previous: LaneHead?, _ reason: String) -> Draft {
-        var data: JSONObject = ["epoch": .string(epoch.text), "reason": .string(reason)]
+        var data: JSONObject = [
+            "epoch": .string(epoch.text), "reason": .string(reason), "contract": .string(contractVersion),
+        ]
         if let previous {
             data["previous"] = .string(previous.epoch.text)
             data["previoussequence"] = .string(LanePosition.sequenceText(previous.sequence))

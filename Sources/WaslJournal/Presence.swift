@@ -1,3 +1,4 @@
+import GRDB
 import WaslModel
 import WaslSeal
 
@@ -27,10 +28,19 @@ extension Journal {
 }
 
 extension JournalTransaction {
+    /// Grows for ever, whatever becomes of process and clock: an old beat that is played again is known for one. Not below the clock, so
+    /// that it is past the times by which version 1.0 is ordered.
+    private func nextBeat() throws -> Int64 {
+        let last = try Int64.fetchOne(db.cachedStatement(sql: "SELECT beat FROM journal")) ?? 0
+        let beat = max(last + 1, now.milliseconds)
+        try db.cachedStatement(sql: "UPDATE journal SET beat = ?").execute(arguments: [beat])
+        return beat
+    }
+
     /// The beat names epoch and head, so that a missing end of the lane is known without waiting for its next message.
     package func presenceMessage(_ presence: Presence, version: String) throws -> OutboundMessage {
         var data: JSONObject = [
-            "epoch": .string(head.epoch.text), "sequence": .string(LanePosition.sequenceText(head.sequence)),
+            "beat": .integer(try nextBeat()), "epoch": .string(head.epoch.text), "sequence": .string(LanePosition.sequenceText(head.sequence)),
             "backlog": .integer(presence.backlog), "oldestms": .integer(presence.oldestAge.milliseconds),
             "clock": .string(now.description), "version": .string(version), "registry": .integer(presence.registryVersion),
         ]

@@ -7,7 +7,10 @@ public import WaslModel
 public final class PublishingPump: Sendable {
     private struct State {
         var window: PublishingWindow
-        var waiters: [Int64: [CheckedContinuation<Void, Never>]] = [:]
+        var waiters: [Int64: [CheckedContinuation<Bool, Never>]] = [:]
+        /// Nobody waits for a confirmation any more.
+        var hasGivenUp = false
+        var isClosing = false
         var isBlocked = false
         var confirmedCount: Int64 = 0
         var nackedCount: Int64 = 0
@@ -43,6 +46,8 @@ public final class PublishingPump: Sendable {
     }
 
     public func close() {
+        state.withLock { $0.isClosing = true }
+        giveUpWaiting()
         link.close()
         resending.close()
         resending.linkDown()
@@ -71,15 +76,36 @@ public final class PublishingPump: Sendable {
     }
 
     /// Returns when the broker has confirmed this outbox number, however long that takes.
-    public func awaitConfirmation(of number: Int64) async {
+    ///
+    /// - Returns: whether it has; not where a stop came first.
+    @discardableResult
+    public func awaitConfirmation(of number: Int64) async -> Bool {
         await withCheckedContinuation { continuation in
-            let isConfirmed = state.withLock { state in
+            let isConfirmed = state.withLock { state -> Bool? in
                 if state.window.isConfirmed(number) { return true }
+                if state.hasGivenUp { return false }
                 state.waiters[number, default: []].append(continuation)
-                return false
+                return nil
             }
-            if isConfirmed { continuation.resume() }
+            if let isConfirmed { continuation.resume(returning: isConfirmed) }
         }
+    }
+
+    /// Lets everybody go who waits for a confirmation, now and from now on: the broker may be away for days, and a stop does not wait
+    /// for it.
+    public func giveUpWaiting() {
+        let waiters = state.withLock { state in
+            state.hasGivenUp = true
+            defer { state.waiters = [:] }
+            return state.waiters.values.flatMap { $0 }
+        }
+        for waiter in waiters { waiter.resume(returning: false) }
+    }
+
+    /// Returns when the broker has confirmed everything, is away, or the time is up.
+    public func flush(within limit: Duration) async {
+        let end = ContinuousClock.now + limit
+        while isUp, backlog > 0, ContinuousClock.now < end { try? await Task.sleep(for: .milliseconds(20)) }
     }
 
     /// Publishes beside the lane, once, with no record: presence, and messages that the ledger asked for again.
@@ -100,11 +126,15 @@ public final class PublishingPump: Sendable {
             resending.linkDown()
             act { $0.window.linkUp() }
         case .down(let reason):
-            logger.warning("not publishing: what is accepted waits in the journal", metadata: ["reason": "\(reason)"])
-            state.withLock { state in
+            let isClosing = state.withLock { state in
                 state.window.linkDown()
                 state.isBlocked = false
+                return state.isClosing
             }
+            // That a link ends which we have closed is no news.
+            logger.log(
+                level: isClosing ? .debug : .warning, "not publishing: what is accepted waits in the journal",
+                metadata: ["reason": "\(reason)"])
             resending.linkDown()
         case .blocked(let reason):
             logger.warning("the broker asks to hold back", metadata: ["reason": "\(reason)"])
@@ -118,7 +148,7 @@ public final class PublishingPump: Sendable {
     }
 
     private func settle(_ settlements: [Settlement]) {
-        var resumed: [CheckedContinuation<Void, Never>] = []
+        var resumed: [CheckedContinuation<Bool, Never>] = []
         act { state in
             for settlement in settlements where settlement.token > 0 {
                 if settlement.result == .confirmed { state.confirmedCount += 1 } else { state.nackedCount += 1 }
@@ -132,7 +162,7 @@ public final class PublishingPump: Sendable {
             }
             return actions
         }
-        for continuation in resumed { continuation.resume() }
+        for continuation in resumed { continuation.resume(returning: true) }
         for settlement in settlements where settlement.result != .confirmed {
             logger.warning("the broker did not keep a message", metadata: ["result": "\(settlement.result)"])
         }

@@ -17,15 +17,40 @@ public enum FindingClass: String, Sendable, CaseIterable {
     case unroutable
     case deadLettered = "dead-lettered"
     case attachmentIncomplete = "attachment-incomplete"
+    /// A word about a request of which its signer is neither house nor agency.
+    case foreignWord = "foreign-word"
+    /// A word under an epoch that is another source's.
+    case foreignLane = "foreign-lane"
+    /// Two houses have one number.
+    case subjectCollision = "subject-collision"
+    /// One house submits a second, different request under a number.
+    case contradictingRequests = "contradicting-requests"
+    /// A request's time is not one at which its house can have taken it.
+    case implausibleTime = "implausible-time"
+    case clockSkew = "clock-skew"
+    case staleRegistry = "stale-registry"
+    /// A journal began anew without saying what came before.
+    case epochChanged = "epoch-changed"
+    case topologyChanged = "topology-changed"
 
     /// How soon a person should look.
     public enum Severity: String, Sendable { case notice, warning, critical }
 
     var severity: Severity {
         switch self {
-        case .fork, .contradictingOutcomes: .critical
-        case .attachmentIncomplete, .parked, .orphanOutcome, .refusedMessage, .unroutable, .deadLettered, .overdue: .warning
+        case .fork, .contradictingOutcomes, .contradictingRequests, .foreignWord, .foreignLane, .subjectCollision, .epochChanged: .critical
+        case .implausibleTime, .clockSkew, .staleRegistry, .topologyChanged, .attachmentIncomplete, .parked, .orphanOutcome,
+            .refusedMessage, .unroutable, .deadLettered, .overdue:
+            .warning
         case .gap, .silentParticipant, .notTaken, .undeliveredOutcome, .inDoubt: .notice
+        }
+    }
+
+    /// Says that somebody did what they must not do.
+    var isAccusation: Bool {
+        switch self {
+        case .foreignWord, .foreignLane, .contradictingRequests, .fork, .refusedMessage, .implausibleTime: true
+        default: false
         }
     }
 
@@ -45,6 +70,17 @@ public enum FindingClass: String, Sendable, CaseIterable {
         case .unroutable: LocalizedText(ar: "رسالة دون وجهة", fr: "Message sans destination", en: "Unroutable message")
         case .attachmentIncomplete:
             LocalizedText(ar: "وثيقة لم تصل كاملة", fr: "Pièce jointe incomplète", en: "Incomplete document")
+        case .foreignWord: LocalizedText(ar: "كلام في شأن الغير", fr: "Parole sur autrui", en: "Word about another's request")
+        case .foreignLane: LocalizedText(ar: "ترقيم باسم الغير", fr: "Numéros d'un autre journal", en: "Numbers of another's journal")
+        case .subjectCollision:
+            LocalizedText(ar: "داران برقم مطلب واحد", fr: "Deux maisons, un même numéro", en: "Two houses, one number")
+        case .contradictingRequests:
+            LocalizedText(ar: "مطلبان مختلفان برقم واحد", fr: "Demandes contradictoires", en: "Contradicting requests")
+        case .implausibleTime: LocalizedText(ar: "تاريخ غير معقول", fr: "Date invraisemblable", en: "Implausible time")
+        case .clockSkew: LocalizedText(ar: "ساعة غير مضبوطة", fr: "Horloge décalée", en: "Wrong clock")
+        case .staleRegistry: LocalizedText(ar: "سجل مشاركين قديم", fr: "Registre périmé", en: "Stale registry")
+        case .epochChanged: LocalizedText(ar: "سجل جديد دون سبب", fr: "Journal recommencé sans motif", en: "Journal begun anew")
+        case .topologyChanged: LocalizedText(ar: "مسالك الوسيط تغيرت", fr: "Topologie modifiée", en: "Broker topology changed")
         case .deadLettered: LocalizedText(ar: "رسالة مهملة", fr: "Message écarté par le courtier", en: "Dead-lettered message")
         }
     }
@@ -54,20 +90,39 @@ public enum FindingClass: String, Sendable, CaseIterable {
 struct Findings {
     let transaction: JournalTransaction
 
+    /// So many findings of one class about one participant are open at most: whoever floods is named once more, and then counted.
+    static let openMax = 500
+
+    /// - Parameters:
+    ///   - participant: who is concerned. For what somebody did wrong, the proven signer and nobody else.
+    ///   - request: the request concerned.
     func open(
-        _ kind: FindingClass, key: String, participant: ParticipantID? = nil, subject: RequestID? = nil,
-        evidence: JSONObject = [:]
+        _ kind: FindingClass, key: String, participant: ParticipantID? = nil, request: RequestKey? = nil, evidence: JSONObject = [:]
     ) throws {
-        try transaction.db.cachedStatement(
+        let db = transaction.db
+        var key = key
+        if kind.isAccusation, let participant {
+            let count =
+                try Int.fetchOne(
+                    db.cachedStatement(sql: "SELECT COUNT(*) FROM finding WHERE class = ? AND participant = ? AND cleared IS NULL"),
+                    arguments: [kind.rawValue, participant.text]) ?? 0
+            if count >= Findings.openMax { key = "\(participant) and more" }
+        }
+        try db.cachedStatement(
             sql: """
-                INSERT INTO finding (class, key, severity, participant, subject, opened, evidence)
-                VALUES (?, ?, ?, ?, ?, ?, ?)
+                INSERT INTO finding (class, key, severity, participant, house, subject, opened, evidence)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?)
                 ON CONFLICT DO NOTHING
                 """
         ).execute(arguments: [
-            kind.rawValue, key, kind.severity.rawValue, participant?.text, subject?.text, transaction.now.milliseconds,
-            JSON.object(evidence).text,
+            kind.rawValue, key, kind.severity.rawValue, participant?.text, request?.house.text, request?.subject.text,
+            transaction.now.milliseconds, JSON.object(evidence).text,
         ])
+    }
+
+    /// The same for what is open once a request.
+    func open(_ kind: FindingClass, about request: RequestKey, participant: ParticipantID? = nil, evidence: JSONObject = [:]) throws {
+        try open(kind, key: request.description, participant: participant, request: request, evidence: evidence)
     }
 
     func clear(_ kind: FindingClass, key: String, cause: String) throws {
@@ -77,14 +132,27 @@ struct Findings {
     }
 
     /// Clears what is open about a request, as far as these classes go.
-    func clear(_ kinds: Set<FindingClass>, about subject: RequestID, cause: String) throws {
+    func clear(_ kinds: Set<FindingClass>, about request: RequestKey, cause: String) throws {
         let open = try Row.fetchAll(
             transaction.db.cachedStatement(
-                sql: "SELECT number, class FROM finding WHERE subject = ? AND cleared IS NULL"),
-            arguments: [subject.text])
+                sql: "SELECT number, class FROM finding WHERE subject = ? AND house = ? AND cleared IS NULL"),
+            arguments: [request.subject.text, request.house.text])
         for row in open where FindingClass(rawValue: row[1]).map(kinds.contains) == true {
             try transaction.db.cachedStatement(sql: "UPDATE finding SET cleared = ?, cause = ? WHERE number = ?")
                 .execute(arguments: [transaction.now.milliseconds, cause, row[0] as Int64])
         }
+    }
+
+    /// Closes a finding by the word of a person.
+    ///
+    /// - Returns: its class; `nil` where no such finding is open.
+    func close(_ number: Int64, by person: String, reason: String) throws -> String? {
+        let kind = try String.fetchOne(
+            transaction.db, sql: "SELECT class FROM finding WHERE number = ? AND cleared IS NULL", arguments: [number])
+        guard let kind else { return nil }
+        try transaction.db.execute(
+            sql: "UPDATE finding SET cleared = ?, cause = ?, closed_by = ? WHERE number = ?",
+            arguments: [transaction.now.milliseconds, reason, person, number])
+        return kind
     }
 }

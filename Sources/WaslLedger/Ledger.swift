@@ -9,7 +9,7 @@ public import WaslSeal
 public final class Ledger: Sendable {
     public struct Parts: Sendable {
         public let journalPath: String
-        public let headPath: String?
+        public let headPath: String
         public let keys: KeyFile
         public let registry: RegistryHolder
         public let catalogue: CatalogueHolder
@@ -17,7 +17,7 @@ public final class Ledger: Sendable {
         public let version: String
 
         public init(
-            journalPath: String, headPath: String?, keys: KeyFile, registry: RegistryHolder, catalogue: CatalogueHolder,
+            journalPath: String, headPath: String, keys: KeyFile, registry: RegistryHolder, catalogue: CatalogueHolder,
             times: LedgerTimes, version: String
         ) {
             self.journalPath = journalPath
@@ -107,6 +107,8 @@ public final class Ledger: Sendable {
                         oldestAge: try await journal.oldestAge(past: publishing.confirmedThrough),
                         registryVersion: parts.registry.registry.version)
                     publishing.publishUnrecorded([try await journal.presenceMessage(presence, version: parts.version)])
+                } catch _ where Task.isCancelled {
+                    return
                 } catch {
                     logger.warning("no presence beat", metadata: ["error": "\(error)"])
                 }

@@ -26,13 +26,42 @@ struct Verified: Sendable {
     let delivery: Delivery
     let digest: String
     let way: Way
+    /// Its own signature was verified; otherwise the verified end of its run vouches for it, through the chain.
+    var isChecked = true
+}
+
+/// A message that is set aside, and what is proven about where it came from. What it says of itself proves nothing.
+struct Refused: Sendable {
+    let delivery: Delivery
+    let envelope: Envelope?
+    let reason: String
+    /// Whose key signed its bytes.
+    let signer: ParticipantID?
+    /// Whose user put it on the broker, by the part of the routing key that the broker's permissions hold to the user.
+    let brokersWord: ParticipantID?
+
+    init(_ delivery: Delivery, _ envelope: Envelope?, _ reason: String, _ registry: Registry) {
+        self.delivery = delivery
+        self.envelope = envelope
+        self.reason = reason
+        signer = delivery.signature.flatMap { registry.signer(of: delivery.body, signature: $0) }
+        let place: Int? =
+            switch Exchange(rawValue: delivery.exchange) {
+            case .requests: 2
+            case .outcomes: 1
+            case .receipts: 0
+            default: nil
+            }
+        let words = delivery.routingKey.split(separator: ".", omittingEmptySubsequences: false)
+        brokersWord = place.flatMap { $0 < words.count ? ParticipantID(String(words[$0])) : nil }
+    }
 }
 
 /// What arrives at the ledger: a copy of everything.
 package struct LedgerDeliveries: DeliveryHandler {
     package struct Prepared: Sendable {
         var verified: [Verified] = []
-        var refused: [(delivery: Delivery, envelope: Envelope?, reason: String)] = []
+        var refused: [Refused] = []
     }
 
     let steps: LedgerSteps
@@ -47,7 +76,8 @@ package struct LedgerDeliveries: DeliveryHandler {
 
     /// In an unbroken run of a lane one verified signature at its end vouches, through `chain`, for the whole run.
     package func prepare(_ deliveries: [Delivery]) -> Prepared {
-        let check = DeliveryCheck(registry: registry.registry, recipient: nil)
+        let registry = registry.registry
+        let check = DeliveryCheck(registry: registry, recipient: nil)
         var prepared = Prepared()
         var parsed: [Verified] = []
         for delivery in deliveries {
@@ -57,23 +87,26 @@ package struct LedgerDeliveries: DeliveryHandler {
                         envelope: try check.parse(delivery), delivery: delivery, digest: digestText(delivery.body),
                         way: Way(delivery)))
             } catch {
-                prepared.refused.append((delivery, try? Envelope(parsing: delivery.body), "\(error)"))
+                prepared.refused.append(Refused(delivery, try? Envelope(parsing: delivery.body), "\(error)", registry))
             }
         }
-        var refusedIndices: [Int: String] = [:]
+        var refusals: [Int: String] = [:]
         for run in LedgerDeliveries.runs(parsed) {
             guard let last = run.last else { continue }
-            if (try? check.verify(parsed[last].envelope, parsed[last].delivery)) != nil { continue }
+            if (try? check.verify(parsed[last].envelope, parsed[last].delivery)) != nil {
+                for index in run.dropLast() { parsed[index].isChecked = false }
+                continue
+            }
             // The end does not vouch: each for itself, to find the ones that are good.
             for index in run {
                 do { try check.verify(parsed[index].envelope, parsed[index].delivery) } catch {
-                    refusedIndices[index] = "wasl-signature: \(error)"
+                    refusals[index] = "wasl-signature: \(error)"
                 }
             }
         }
         for (index, message) in parsed.enumerated() {
-            if let reason = refusedIndices[index] {
-                prepared.refused.append((message.delivery, nil, reason))
+            if let reason = refusals[index] {
+                prepared.refused.append(Refused(message.delivery, message.envelope, reason, registry))
             } else {
                 prepared.verified.append(message)
             }
@@ -81,14 +114,21 @@ package struct LedgerDeliveries: DeliveryHandler {
         return prepared
     }
 
+    private struct Lane: Hashable {
+        let source: Source
+        let epoch: EpochID
+    }
+
     /// Groups indices into runs: one lane, consecutive numbers, each chained to the one before. Presence stands alone.
-    ///
-    /// The whole lane must be one source's: a run's end vouches for what its signer could have written.
     static func runs(_ messages: [Verified]) -> [[Int]] {
         var runs: [[Int]] = []
-        var byLane: [EpochID: [Int]] = [:]
+        var byLane: [Lane: [Int]] = [:]
         for (index, message) in messages.enumerated() {
-            if let lane = message.envelope.lane { byLane[lane.epoch, default: []].append(index) } else { runs.append([index]) }
+            guard let lane = message.envelope.lane else {
+                runs.append([index])
+                continue
+            }
+            byLane[Lane(source: message.envelope.source, epoch: lane.epoch), default: []].append(index)
         }
         for indices in byLane.values {
             let sorted = indices.sorted { messages[$0].sequence < messages[$1].sequence }
@@ -117,8 +157,8 @@ extension Verified {
 
     fileprivate func follows(_ other: Verified) -> Bool {
         guard let lane = envelope.lane, let before = other.envelope.lane else { return false }
-        return lane.sequence == before.sequence + 1 && lane.chain == other.digest && envelope.source == other.envelope.source
-            // Keys are judged at each message's time: a run must not carry an old key's word past its end.
-            && envelope.time.milliseconds - other.envelope.time.milliseconds < 3_600_000
+        return lane.sequence == before.sequence + 1 && lane.chain == other.digest
+            // Keys are judged at each message's time: a run must not carry an old key's word past its end, nor a new one's before it.
+            && (0..<3_600_000).contains(envelope.time.milliseconds - other.envelope.time.milliseconds)
     }
 }

@@ -4,156 +4,221 @@ import WaslJournal
 import WaslModel
 
 /// What messages say about requests, kept as one row a request.
+///
+/// A word counts only from whom it is about (wire contract, section 8): a request's house submits it and says that an outcome was
+/// delivered; the agency that it is addressed to takes it, intends, concludes, and says documents of its outcome.
 extension LedgerSteps {
-    func project(_ message: Verified, _ findings: Findings, _ transaction: JournalTransaction) throws {
-        let envelope = message.envelope
+    func project(_ envelope: Envelope, entry: Int64, _ findings: Findings, _ transaction: JournalTransaction) throws {
         switch envelope.type {
-        case .requestSubmitted:
-            try submitted(envelope, findings, transaction)
-            try named(envelope, findings, transaction)
-        case .attachmentChunk: try piece(envelope, findings, transaction)
-        case .requestTaken, .attemptIntended: try taken(envelope, findings, transaction)
-        case .outcome:
-            try outcome(envelope, findings, transaction)
-            try named(envelope, findings, transaction)
-        case .outcomeDelivered: try delivered(envelope, findings, transaction)
+        case .requestSubmitted: try submitted(envelope, entry: entry, findings, transaction)
+        case .requestTaken, .attemptIntended, .outcome, .attachmentChunk:
+            guard let request = try entitled(envelope, entry: entry, findings, transaction) else { return }
+            switch envelope.type {
+            case .attachmentChunk: try piece(envelope, of: request, findings, transaction)
+            case .outcome:
+                try outcome(envelope, of: request, findings, transaction)
+                try named(envelope, of: request, findings, transaction)
+            default: try taken(envelope, of: request, findings, transaction)
+            }
+        case .outcomeDelivered:
+            for delivery in envelope.deliveredOutcomes {
+                if try isKnown(delivery.request, transaction.db) {
+                    try delivered(delivery, findings, transaction)
+                } else {
+                    try wait(
+                        delivery.request.subject, house: delivery.request.house, envelope, entry: entry, findings, transaction)
+                }
+            }
         case .messageRefused:
+            // Its word that something came; not whose it was.
             try findings.open(
                 .refusedMessage, key: "\(envelope.source.participant) \(envelope.data["digest"]?.string ?? envelope.id)",
-                participant: envelope.source.participant,
                 evidence: ["reason": JSON(envelope.data["reason"]?.string), "by": .string(envelope.source.description)])
-        case .journalOpened: try opened(envelope, transaction)
+        case .journalOpened: try opened(envelope, findings, transaction)
         default: break
         }
     }
 
     /// A new epoch names the end of the one before: what is missing of that end is a gap, and stays one where a disk took it along.
-    private func opened(_ envelope: Envelope, _ transaction: JournalTransaction) throws {
-        guard let previous = envelope.data["previous"]?.string.flatMap({ EpochID($0) }),
-            let end = envelope.data["previoussequence"]?.string.flatMap({ Int64($0) }), (1...LanePosition.sequenceMax).contains(end),
-            envelope.source.role != .ledger
+    private func opened(_ envelope: Envelope, _ findings: Findings, _ transaction: JournalTransaction) throws {
+        guard envelope.source.role != .ledger, let lane = envelope.lane else { return }
+        let source = envelope.source.description
+        let previous = envelope.data["previous"]?.string.flatMap { EpochID($0) }
+        let hadAnother =
+            try Bool.fetchOne(
+                transaction.db.cachedStatement(
+                    sql: "SELECT EXISTS (SELECT 1 FROM lane WHERE source = ? AND epoch <> ? AND is_foreign = 0 AND seen > 0)"),
+                arguments: [source, lane.epoch.text]) ?? false
+        if hadAnother, previous == nil || envelope.data["reason"]?.string?.isEmpty != false {
+            try findings.open(
+                .epochChanged, key: "\(source) \(lane.epoch)", participant: envelope.source.participant,
+                evidence: [
+                    "epoch": .string(lane.epoch.text), "reason": "its journal began anew and does not say why, or what came before",
+                ])
+        }
+        guard let previous, let end = envelope.data["previoussequence"]?.string.flatMap({ Int64($0) }),
+            (1...LanePosition.sequenceMax).contains(end)
         else { return }
         try announce(previous, of: envelope.source, through: end, transaction)
     }
 
-    private func submitted(_ envelope: Envelope, _ findings: Findings, _ transaction: JournalTransaction) throws {
-        guard let subject = envelope.subject, let service = envelope.service else { return }
+    private func submitted(_ envelope: Envelope, entry: Int64, _ findings: Findings, _ transaction: JournalTransaction) throws {
+        guard let request = envelope.request, let service = envelope.service, let agency = envelope.recipient else { return }
+        let db = transaction.db
         let level = catalogue.service(service, version: envelope.contract)?.level
         let due = level.map { catalogue.calendar.due($0, from: envelope.time).milliseconds }
-        try transaction.db.cachedStatement(
+        try db.cachedStatement(
             sql: """
-                INSERT INTO request (subject, house, agency, service, first_seen, submitted, expiry, due, millimes)
-                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
-                ON CONFLICT DO UPDATE SET house = excluded.house, agency = excluded.agency, service = excluded.service,
-                    submitted = excluded.submitted, expiry = excluded.expiry, due = excluded.due, millimes = excluded.millimes
+                INSERT INTO request (house, subject, message, agency, service, first_seen, submitted, expiry, due, millimes)
+                VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
                 """
         ).execute(arguments: [
-            subject.text, envelope.source.participant.text, envelope.recipient?.text, service.text,
-            transaction.now.milliseconds, envelope.time.milliseconds, envelope.expiry?.milliseconds, due,
-            envelope.data["millimes"]?.integer,
+            request.house.text, request.subject.text, envelope.id, agency.text, service.text, transaction.now.milliseconds,
+            envelope.time.milliseconds, envelope.expiry?.milliseconds, due, envelope.data["millimes"]?.integer,
         ])
-        // Its outcome may have overtaken it, and an outcome may even have been taken for an orphan.
-        if transaction.db.changesCount > 0 {
-            try findings.clear([.orphanOutcome], about: subject, cause: "the request has come")
+        guard db.changesCount > 0 else {
+            // The first stands; what came with the second goes nowhere.
+            return try findings.open(
+                .contradictingRequests, about: request, participant: request.house,
+                evidence: ["entry": .integer(entry), "then": .string(envelope.id)])
         }
+        let others = try String.fetchAll(
+            db.cachedStatement(sql: "SELECT house FROM request WHERE subject = ? AND house <> ?"),
+            arguments: [request.subject.text, request.house.text])
+        if !others.isEmpty {
+            try findings.open(
+                .subjectCollision, key: request.subject.text, request: request,
+                evidence: ["houses": .array((others + [request.house.text]).sorted().map(JSON.string))])
+        }
+        try named(envelope, of: request, findings, transaction)
+        try release(request, message: envelope.id, findings, transaction)
     }
 
-    private func ensure(_ subject: RequestID, _ transaction: JournalTransaction) throws {
-        try transaction.db.cachedStatement(
-            sql: "INSERT INTO request (subject, first_seen) VALUES (?, ?) ON CONFLICT DO NOTHING"
-        ).execute(arguments: [subject.text, transaction.now.milliseconds])
+    private func isKnown(_ request: RequestKey, _ db: Database) throws -> Bool {
+        try Bool.fetchOne(
+            db.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM request WHERE house = ? AND subject = ?)"),
+            arguments: [request.house.text, request.subject.text]) ?? false
     }
 
-    private func taken(_ envelope: Envelope, _ findings: Findings, _ transaction: JournalTransaction) throws {
-        guard let subject = envelope.subject else { return }
-        try ensure(subject, transaction)
-        try transaction.db.cachedStatement(sql: "UPDATE request SET taken = coalesce(taken, ?) WHERE subject = ?")
-            .execute(arguments: [envelope.time.milliseconds, subject.text])
-        try findings.clear([.notTaken, .unroutable, .deadLettered], about: subject, cause: "the agency took it")
+    /// The request that a word is about, where its signer is entitled to it. Otherwise the word waits, or is named for what it is.
+    private func entitled(
+        _ envelope: Envelope, entry: Int64, _ findings: Findings, _ transaction: JournalTransaction
+    ) throws -> RequestKey? {
+        guard let subject = envelope.subject else { return nil }
+        let db = transaction.db
+        let source = envelope.source.participant
+        // An intention of version 1.0 names no house: it is known by the message that it answers.
+        let request = try envelope.request ?? named(by: envelope.causationID, subject, db)
+        let agency = try request.flatMap {
+            try String.fetchOne(
+                db.cachedStatement(sql: "SELECT agency FROM request WHERE house = ? AND subject = ?"),
+                arguments: [$0.house.text, $0.subject.text])
+        }
+        guard let request, let agency else {
+            try wait(subject, house: request?.house, envelope, entry: entry, findings, transaction)
+            return nil
+        }
+        let isEntitled =
+            envelope.source.role == .house
+            ? source == request.house && envelope.recipient?.text == agency : source.text == agency
+        guard isEntitled else {
+            try findings.open(
+                .foreignWord, key: "\(source) \(request)", participant: source, request: request,
+                evidence: [
+                    "entry": .integer(entry), "type": .string(envelope.type.rawValue),
+                    "reason": .string("the request is one of \(request.house) to \(agency)"),
+                ])
+            return nil
+        }
+        return request
     }
 
-    private func outcome(_ envelope: Envelope, _ findings: Findings, _ transaction: JournalTransaction) throws {
-        guard let subject = envelope.subject,
-            let status = envelope.data["status"]?.string.flatMap(OutcomeStatus.init(rawValue:)),
+    private func named(by message: String?, _ subject: RequestID, _ db: Database) throws -> RequestKey? {
+        try String.fetchOne(
+            db.cachedStatement(sql: "SELECT house FROM request WHERE subject = ? AND message = ?"), arguments: [subject.text, message]
+        ).flatMap { ParticipantID($0) }.map { RequestKey(house: $0, subject: subject) }
+    }
+
+    private func taken(_ envelope: Envelope, of request: RequestKey, _ findings: Findings, _ transaction: JournalTransaction) throws {
+        try transaction.db.cachedStatement(sql: "UPDATE request SET taken = coalesce(taken, ?) WHERE house = ? AND subject = ?")
+            .execute(arguments: [envelope.time.milliseconds, request.house.text, request.subject.text])
+        try findings.clear([.notTaken, .unroutable, .deadLettered], about: request, cause: "the agency took it")
+    }
+
+    private func outcome(_ envelope: Envelope, of request: RequestKey, _ findings: Findings, _ transaction: JournalTransaction) throws {
+        let db = transaction.db
+        guard let status = envelope.data["status"]?.string.flatMap(OutcomeStatus.init(rawValue:)),
             let revision = envelope.data["revision"]?.integer
         else {
-            try findings.open(
+            return try findings.open(
                 .refusedMessage, key: "ledger \(envelope.id)", participant: envelope.source.participant,
-                subject: envelope.subject, evidence: ["reason": "data: expected a status and a revision", "by": "ledger"])
-            return
+                request: request, evidence: ["reason": "data: expected a status and a revision", "by": "ledger"])
         }
-        try ensure(subject, transaction)
         guard
             let row = try Row.fetchOne(
-                transaction.db.cachedStatement(
-                    sql: "SELECT status, revision, is_terminal, agency FROM request WHERE subject = ?"),
-                arguments: [subject.text])
+                db.cachedStatement(sql: "SELECT status, revision, is_terminal FROM request WHERE house = ? AND subject = ?"),
+                arguments: [request.house.text, request.subject.text])
         else { return }
-        let (known, isTerminal): (String?, Bool) = (row[0], row[2])
-        if isTerminal, status.isTerminal, known != status.rawValue {
-            try findings.open(
-                .contradictingOutcomes, key: subject.text, participant: envelope.source.participant, subject: subject,
-                evidence: ["first": JSON(known), "then": .string(status.rawValue), "id": .string(envelope.id)])
-            return
+        let known = (row["status"] as String?).flatMap(OutcomeStatus.init(rawValue:))
+        let (knownRevision, isTerminal): (Int64, Bool) = (row["revision"], row["is_terminal"])
+        if isTerminal, status.isTerminal, known != status {
+            return try findings.open(
+                .contradictingOutcomes, about: request, participant: envelope.source.participant,
+                evidence: ["first": JSON(known?.rawValue), "then": .string(status.rawValue), "id": .string(envelope.id)])
         }
-        if isTerminal, known == status.rawValue, revision > row[1] as Int64 {
+        if isTerminal, known == status, revision > knownRevision {
             // The same end said anew: with a document that the first saying has lost.
-            try transaction.db.cachedStatement(sql: "UPDATE request SET outcome = ?, revision = ?, asks = 0 WHERE subject = ?")
-                .execute(arguments: [envelope.id, revision, subject.text])
-            return try follow(status, of: subject, envelope, findings)
+            try db.cachedStatement(sql: "UPDATE request SET outcome = ?, revision = ?, asks = 0 WHERE house = ? AND subject = ?")
+                .execute(arguments: [envelope.id, revision, request.house.text, request.subject.text])
+            return try follow(status, of: request, envelope, findings)
         }
         // After its disk was lost an agency may have to ask people about what it had said already.
-        if isTerminal, status == .parked { return try follow(status, of: subject, envelope, findings) }
-        guard !isTerminal, status.isTerminal || revision > row[1] as Int64 else { return }
-        try transaction.db.cachedStatement(
+        if isTerminal, status == .parked { return try follow(status, of: request, envelope, findings) }
+        guard !isTerminal, status.isTerminal || revision > knownRevision else { return }
+        try db.cachedStatement(
             sql: """
                 UPDATE request SET status = ?, revision = ?, status_at = ?, outcome = ?, is_terminal = ?,
                     taken = coalesce(taken, ?), asks = 0, delivered = CASE WHEN outcome IS NULL THEN delivered END
-                WHERE subject = ?
+                WHERE house = ? AND subject = ?
                 """
         ).execute(arguments: [
             status.rawValue, revision, transaction.now.milliseconds, envelope.id, status.isTerminal,
-            envelope.time.milliseconds, subject.text,
+            envelope.time.milliseconds, request.house.text, request.subject.text,
         ])
-        try follow(status, of: subject, envelope, findings)
+        try follow(status, of: request, envelope, findings)
     }
 
-    private func follow(
-        _ status: OutcomeStatus, of subject: RequestID, _ envelope: Envelope, _ findings: Findings
-    ) throws {
+    private func follow(_ status: OutcomeStatus, of request: RequestKey, _ envelope: Envelope, _ findings: Findings) throws {
         let agency = envelope.source.participant
         if status.isTerminal {
-            try endWithRequest(subject, findings, findings.transaction)
-            try findings.clear(
-                [.inDoubt, .parked, .notTaken, .overdue, .unroutable, .deadLettered], about: subject,
+            try endWithRequest(request, findings, findings.transaction)
+            return try findings.clear(
+                [.inDoubt, .parked, .notTaken, .overdue, .unroutable, .deadLettered], about: request,
                 cause: "the agency says `\(status.rawValue)`")
-            return
         }
-        try findings.clear([.notTaken, .unroutable, .deadLettered], about: subject, cause: "the agency took it")
+        try findings.clear([.notTaken, .unroutable, .deadLettered], about: request, cause: "the agency took it")
         // An answer that no rule covers is named by its digest, by which the agency finds it in its worker's journal.
         let evidence: JSONObject = envelope.data["answer"].map { ["answer": $0] } ?? [:]
-        if status == .inDoubt {
-            try findings.open(.inDoubt, key: subject.text, participant: agency, subject: subject, evidence: evidence)
-        }
-        if status == .progress { try findings.clear([.inDoubt], about: subject, cause: "the agency is at work on it") }
-        if status == .parked {
-            try findings.clear([.inDoubt], about: subject, cause: "parked for two people")
-            try findings.open(.parked, key: subject.text, participant: agency, subject: subject, evidence: evidence)
+        switch status {
+        case .inDoubt: try findings.open(.inDoubt, about: request, participant: agency, evidence: evidence)
+        case .progress: try findings.clear([.inDoubt], about: request, cause: "the agency is at work on it")
+        case .parked:
+            try findings.clear([.inDoubt], about: request, cause: "parked for two people")
+            try findings.open(.parked, about: request, participant: agency, evidence: evidence)
+        default: break
         }
     }
 
-    private func delivered(_ envelope: Envelope, _ findings: Findings, _ transaction: JournalTransaction) throws {
-        for entry in envelope.data["outcomes"]?.array ?? [] {
-            guard let id = entry["id"]?.string, let subject = entry["subject"]?.string.flatMap({ RequestID($0) }) else { continue }
-            try ensure(subject, transaction)
-            // Only the outcome that stands counts; word of it may come before the outcome itself.
-            try transaction.db.cachedStatement(
-                sql: """
-                    UPDATE request SET delivered = coalesce(delivered, ?)
-                    WHERE subject = ? AND (outcome = ? OR is_terminal = 0 AND outcome IS NULL)
-                    """
-            ).execute(arguments: [transaction.now.milliseconds, subject.text, id])
-            try findings.clear([.undeliveredOutcome, .unroutable, .deadLettered], about: subject, cause: "the house has it")
-        }
+    func delivered(_ delivery: DeliveredOutcome, _ findings: Findings, _ transaction: JournalTransaction) throws {
+        let (db, request) = (transaction.db, delivery.request)
+        // Only the outcome that stands counts; word of it may come before the outcome itself.
+        try db.cachedStatement(
+            sql: """
+                UPDATE request SET delivered = coalesce(delivered, ?)
+                WHERE house = ? AND subject = ? AND (outcome = ? OR is_terminal = 0 AND outcome IS NULL)
+                """
+        ).execute(arguments: [transaction.now.milliseconds, request.house.text, request.subject.text, delivery.id])
+        guard db.changesCount > 0 else { return }
+        try findings.clear([.undeliveredOutcome, .unroutable, .deadLettered], about: request, cause: "the house has it")
     }
 }

@@ -87,10 +87,12 @@ package enum LedgerQueries {
         let evidence: String = row["evidence"]
         return [
             "number": .integer(row["number"]), "class": .string(row["class"]), "severity": .string(row["severity"]),
-            "participant": JSON(row["participant"] as String?), "subject": JSON(row["subject"] as String?),
+            "participant": JSON(row["participant"] as String?), "house": JSON(row["house"] as String?),
+            "subject": JSON(row["subject"] as String?),
             "opened": .string(Timestamp(milliseconds: row["opened"]).description),
             "cleared": JSON((row["cleared"] as Int64?).map { Timestamp(milliseconds: $0).description }),
-            "cause": JSON(row["cause"] as String?), "evidence": (try? JSON.parse(evidence)) ?? .null,
+            "cause": JSON(row["cause"] as String?), "closedBy": JSON(row["closed_by"] as String?),
+            "evidence": (try? JSON.parse(evidence)) ?? .null,
         ]
     }
 
@@ -115,13 +117,13 @@ package enum LedgerQueries {
         let rows = try Row.fetchCursor(
             db,
             sql: """
-                SELECT v.body, v.signature FROM entry e JOIN evidence v ON v.number = e.number
+                SELECT v.body, v.signature, v.is_checked FROM entry e JOIN evidence v ON v.number = e.number
                 WHERE e.source IN (?1, ?2) OR json_extract(CAST(v.body AS TEXT), '$.recipient') = ?3 ORDER BY e.number
                 """, arguments: ["/houses/\(participant)", "/agencies/\(participant)", participant.text])
         var evidence: [Evidence] = []
         while let row = try rows.next() {
             let body: Data = row[0]
-            evidence.append(try Evidence(body: [UInt8](body), signature: row[1]))
+            evidence.append(try Evidence(body: [UInt8](body), signature: row[1], isVouched: !(row[2] as Bool)))
         }
         let hasGap = try Bool.fetchOne(
             db, sql: "SELECT EXISTS (SELECT 1 FROM lane WHERE source IN (?, ?) AND through < max(seen, announced))",
@@ -155,30 +157,50 @@ package enum LedgerQueries {
         try String.fetchAll(
             db,
             sql: """
-                SELECT 'request ' || subject || ' is ' || coalesce(status, 'sent') || CASE WHEN is_terminal THEN ', not delivered' ELSE '' END
+                SELECT 'request ' || subject || ' of ' || house || ' is ' || coalesce(status, 'sent') || CASE WHEN is_terminal THEN ', not delivered' ELSE '' END
                     FROM request WHERE is_terminal = 0 AND coalesce(status, '') <> 'parked' OR delivered IS NULL
                 UNION ALL SELECT 'document ' || id || ' of ' || source || ' has ' || seen || ' of ' || pieces || ' pieces'
                     FROM attachment WHERE whole IS NULL AND ended IS NULL
+                UNION ALL SELECT 'a word of ' || source || ' waits for request ' || subject FROM waiting
                 UNION ALL SELECT 'lane ' || source || ' has a gap after ' || through FROM lane WHERE gap_since IS NOT NULL AND asks < 8
                 LIMIT 5
                 """)
     }
 
+    /// The houses that have a request under a number.
+    package static func houses(_ db: Database, of subject: String) throws -> [String] {
+        try String.fetchAll(
+            db,
+            sql: """
+                SELECT house FROM request WHERE subject = ?1 UNION SELECT house FROM waiting WHERE subject = ?1 AND house <> ''
+                ORDER BY 1
+                """, arguments: [subject])
+    }
+
     /// One request's whole story: what was said of it, by whom, when it was said and when it was logged.
-    package static func story(_ db: Database, _ subject: String) throws -> JSON? {
-        let request = try Row.fetchOne(db, sql: "SELECT * FROM request WHERE subject = ?", arguments: [subject])
+    ///
+    /// - Parameter house: whose request; where it is not given and several houses have that number, only these are named.
+    package static func story(_ db: Database, _ subject: String, of house: String? = nil) throws -> JSON? {
+        let houses = try houses(db, of: subject)
+        if house == nil, houses.count > 1 {
+            return ["subject": .string(subject), "houses": .array(houses.map(JSON.string))]
+        }
+        let house = house ?? houses.first ?? ""
+        let request = try Row.fetchOne(
+            db, sql: "SELECT * FROM request WHERE house = ? AND subject = ?", arguments: [house, subject])
         let entries = try Row.fetchAll(
             db,
             sql: """
                 SELECT e.*, v.body FROM entry e LEFT JOIN evidence v ON v.number = e.number
-                WHERE subject = ? AND type <> ? ORDER BY e.time, e.number
-                """, arguments: [subject, MessageType.attachmentChunk.rawValue])
+                WHERE subject = ? AND (house = ? OR house IS NULL) AND type <> ? ORDER BY e.time, e.number
+                """, arguments: [subject, house, MessageType.attachmentChunk.rawValue])
         let findings = try Row.fetchAll(
-            db, sql: "SELECT * FROM finding WHERE subject = ? ORDER BY number", arguments: [subject])
+            db, sql: "SELECT * FROM finding WHERE subject = ? AND (house = ? OR house IS NULL) ORDER BY number",
+            arguments: [subject, house])
         guard request != nil || !entries.isEmpty || !findings.isEmpty else { return nil }
-        var story: JSONObject = ["subject": .string(subject)]
+        var story: JSONObject = ["subject": .string(subject), "house": .string(house)]
         if let request {
-            for column in ["house", "agency", "service", "status"] { story[column] = JSON(request[column] as String?) }
+            for column in ["agency", "service", "status"] { story[column] = JSON(request[column] as String?) }
             for column in ["submitted", "taken", "status_at", "delivered", "due"] {
                 story[column == "status_at" ? "statusAt" : column] = JSON(
                     (request[column] as Int64?).map { Timestamp(milliseconds: $0).description })
@@ -186,7 +208,8 @@ package enum LedgerQueries {
             story["millimes"] = (request["millimes"] as Int64?).map(JSON.integer) ?? .null
         }
         let attachments = try Row.fetchAll(
-            db, sql: "SELECT source, id, pieces, seen, whole FROM attachment WHERE subject = ? ORDER BY source, id", arguments: [subject])
+            db, sql: "SELECT source, id, pieces, seen, whole FROM attachment WHERE house = ? AND subject = ? ORDER BY source, id",
+            arguments: [house, subject])
         story["attachments"] = .array(
             attachments.map {
                 [

@@ -132,5 +132,6 @@ package enum LedgerSchema {
                     ) STRICT, WITHOUT ROWID;
                     """)
         }
+        registerPairs(in: &migrator)
     }
 }

@@ -12,6 +12,10 @@ public struct LedgerTimes: Sendable {
     public var silent: Duration = .seconds(60)
     /// How long no piece of a document may come before it is missed.
     public var attachment: Duration = .seconds(120)
+    /// By how much a clock may be wrong before it is said.
+    public var clock: Duration = .seconds(600)
+    /// How long a participant may hold an older registry than the ledger.
+    public var registry: Duration = .seconds(3_600)
     /// The first pause between two asks for the same thing; it doubles up to an hour.
     public var askPause: Duration = .seconds(15)
 
@@ -24,26 +28,28 @@ extension LedgerSteps {
         let findings = Findings(transaction: transaction)
         try sweepGaps(findings, transaction)
         try sweepRequests(findings, transaction)
+        try sweepWaiting(findings, transaction)
         try sweepAttachments(findings, transaction)
         try sweepSilence(registry, startedAt, findings, transaction)
+        try sweepRegistries(registry.version, expires: registry.expires, findings, transaction)
     }
 
     private func sweepGaps(_ findings: Findings, _ transaction: JournalTransaction) throws {
         let before = transaction.now.advanced(by: .zero - times.gapGrace).milliseconds
         let rows = try Row.fetchAll(
             transaction.db.cachedStatement(
-                sql: "SELECT epoch, source, through, seen, announced, asked, asks FROM lane WHERE gap_since < ?"),
+                sql: "SELECT epoch, source, through, seen, announced, asked, asks FROM lane WHERE gap_since < ? AND is_foreign = 0"),
             arguments: [before])
         for row in rows {
-            guard let source = Source(row[1]) else { continue }
+            guard let source = Source(row[1]), let lane = EpochID(row[0]) else { continue }
             let (epoch, through): (String, Int64) = (row[0], row[2])
             let newest: Int64 = max(row[3], row[4])
             try findings.open(
-                .gap, key: epoch, participant: source.participant,
+                .gap, key: LedgerSteps.laneKey(source, lane), participant: source.participant,
                 evidence: ["epoch": .string(epoch), "after": .integer(through), "newest": .integer(newest)])
             guard mayAsk(asked: row[5], asks: row[6], transaction) else { continue }
             // Exactly the numbers that are missing, a few ranges at a time.
-            for (from, last) in try missingRanges(epoch, after: through, to: newest, transaction.db) {
+            for (from, last) in try missingRanges(source, epoch, after: through, to: newest, transaction.db) {
                 try transaction.append(
                     Draft(
                         type: .resend, recipient: source.participant,
@@ -52,19 +58,19 @@ extension LedgerSteps {
                             "through": .string(LanePosition.sequenceText(last)),
                         ]))
             }
-            try transaction.db.cachedStatement(sql: "UPDATE lane SET asked = ?, asks = asks + 1 WHERE epoch = ?")
-                .execute(arguments: [transaction.now.milliseconds, epoch])
+            try transaction.db.cachedStatement(sql: "UPDATE lane SET asked = ?, asks = asks + 1 WHERE source = ? AND epoch = ?")
+                .execute(arguments: [transaction.now.milliseconds, source.description, epoch])
         }
     }
 
     private func missingRanges(
-        _ epoch: String, after through: Int64, to newest: Int64, _ db: Database
+        _ source: Source, _ epoch: String, after through: Int64, to newest: Int64, _ db: Database
     ) throws
         -> [(Int64, Int64)]
     {
         let present = try Row.fetchCursor(
-            db.cachedStatement(sql: "SELECT sequence FROM entry WHERE epoch = ? AND sequence > ? ORDER BY sequence"),
-            arguments: [epoch, through])
+            db.cachedStatement(sql: "SELECT sequence FROM entry WHERE source = ? AND epoch = ? AND sequence > ? ORDER BY sequence"),
+            arguments: [source.description, epoch, through])
         var ranges: [(Int64, Int64)] = []
         var next = through + 1
         while ranges.count < 8, let row = try present.next() {
@@ -86,69 +92,69 @@ extension LedgerSteps {
         func before(_ age: Duration) -> Int64 { now.advanced(by: .zero - age).milliseconds }
         // Oldest citizen first, and paced: so many a sweep.
         try each(
-            .notTaken,
-            "taken IS NULL AND is_terminal = 0 AND first_seen < ?1 AND submitted IS NOT NULL AND \(LedgerSteps.isWhole)", "first_seen",
-            before(times.notTaken), transaction
-        ) { subject, row in
-            try findings.open(.notTaken, key: subject.text, participant: ParticipantID(row["agency"] ?? ""), subject: subject)
-        } ask: { subject, row in
-            try ask(ParticipantID(row["house"] ?? ""), about: subject, transaction)
-        }
-        try each(.overdue, "is_terminal = 0 AND due < ?1", "due", now.milliseconds, transaction) { subject, row in
-            try findings.open(.overdue, key: subject.text, participant: ParticipantID(row["agency"] ?? ""), subject: subject)
-        }
-        try each(.orphanOutcome, "submitted IS NULL AND first_seen < ?1", "first_seen", before(times.orphan), transaction) {
-            subject, _ in
-            try findings.open(.orphanOutcome, key: subject.text, subject: subject)
-        }
+            .notTaken, "taken IS NULL AND is_terminal = 0 AND first_seen < ?1 AND \(LedgerSteps.isWhole)", "first_seen",
+            before(times.notTaken), transaction, concerns: "agency", asks: "house")
+        try each(.overdue, "is_terminal = 0 AND due < ?1", "due", now.milliseconds, transaction, concerns: "agency")
         try each(
             .undeliveredOutcome,
             "(is_terminal = 1 OR status = 'parked') AND delivered IS NULL AND status_at < ?1 AND \(LedgerSteps.isWhole)", "status_at",
-            before(times.undelivered), transaction
-        ) { subject, row in
-            try findings.open(
-                .undeliveredOutcome, key: subject.text, participant: ParticipantID(row["house"] ?? ""), subject: subject)
-        } ask: { subject, row in
-            try ask(ParticipantID(row["agency"] ?? ""), about: subject, transaction)
-        }
+            before(times.undelivered), transaction, concerns: "house", asks: "agency")
     }
 
     /// A request is taken, and an outcome delivered, with all its documents: while these are on their way, nobody is late with it.
-    private static let isWhole =
-        "NOT EXISTS (SELECT 1 FROM attachment a WHERE a.subject = request.subject AND a.ended IS NULL AND (a.whole IS NULL OR a.whole >= ?1))"
+    private static let isWhole = """
+        NOT EXISTS (SELECT 1 FROM attachment a WHERE a.house = request.house AND a.subject = request.subject AND a.ended IS NULL
+            AND (a.whole IS NULL OR a.whole >= ?1))
+        """
 
     /// Two looks at the same condition, so that what is already open or not yet due again never hides what is new.
+    ///
+    /// - Parameters:
+    ///   - concerns: the column that names who is concerned.
+    ///   - asks: the column that names who is asked to say its word again.
     private func each(
-        _ kind: FindingClass, _ condition: String, _ order: String, _ time: Int64, _ transaction: JournalTransaction,
-        open: (RequestID, Row) throws -> Void, ask: ((RequestID, Row) throws -> Void)? = nil
+        _ kind: FindingClass, _ condition: String, _ order: String, _ time: Int64, _ transaction: JournalTransaction, concerns: String,
+        asks: String? = nil
     ) throws {
         let db = transaction.db
+        let findings = Findings(transaction: transaction)
         let new = try Row.fetchAll(
             db.cachedStatement(
                 sql: """
-                    SELECT * FROM request WHERE \(condition) AND NOT EXISTS (
-                        SELECT 1 FROM finding WHERE class = '\(kind.rawValue)' AND key = request.subject AND cleared IS NULL)
+                    SELECT house, subject, agency FROM request WHERE \(condition) AND NOT EXISTS (
+                        SELECT 1 FROM finding WHERE class = '\(kind.rawValue)' AND key = request.house || ' ' || request.subject
+                            AND cleared IS NULL)
                     ORDER BY \(order) LIMIT 500
                     """), arguments: [time])
-        for row in new { if let subject = RequestID(row["subject"]) { try open(subject, row) } }
-        guard let ask else { return }
+        for row in new {
+            guard let request = LedgerSteps.request(row) else { continue }
+            try findings.open(kind, about: request, participant: ParticipantID(row[concerns] as String))
+        }
+        guard let asks else { return }
         let due = try Row.fetchAll(
             db.cachedStatement(
                 sql: """
-                    SELECT * FROM request WHERE \(condition)
+                    SELECT house, subject, agency FROM request WHERE \(condition)
                         AND (asks = 0 OR asked + min(?2 << min(asks, 12), 3600000) <= ?3)
                     ORDER BY \(order) LIMIT 500
                     """),
             arguments: [time, times.askPause.milliseconds, transaction.now.milliseconds])
-        for row in due { if let subject = RequestID(row["subject"]) { try ask(subject, row) } }
+        for row in due {
+            guard let request = LedgerSteps.request(row), let participant = ParticipantID(row[asks] as String) else { continue }
+            try ask(participant, about: request, transaction)
+        }
+    }
+
+    static func request(_ row: Row) -> RequestKey? {
+        guard let house = ParticipantID(row["house"]), let subject = RequestID(row["subject"]) else { return nil }
+        return RequestKey(house: house, subject: subject)
     }
 
     /// What can be mended is mended: the participant is asked to say again what it said about this request.
-    private func ask(_ participant: ParticipantID?, about subject: RequestID, _ transaction: JournalTransaction) throws {
-        guard let participant else { return }
-        try transaction.append(Draft(type: .resend, subject: subject, recipient: participant, data: [:]))
-        try transaction.db.cachedStatement(sql: "UPDATE request SET asked = ?, asks = asks + 1 WHERE subject = ?")
-            .execute(arguments: [transaction.now.milliseconds, subject.text])
+    private func ask(_ participant: ParticipantID, about request: RequestKey, _ transaction: JournalTransaction) throws {
+        try transaction.append(Draft(type: .resend, subject: request.subject, recipient: participant, data: [:]))
+        try transaction.db.cachedStatement(sql: "UPDATE request SET asked = ?, asks = asks + 1 WHERE house = ? AND subject = ?")
+            .execute(arguments: [transaction.now.milliseconds, request.house.text, request.subject.text])
     }
 
     private func sweepSilence(

@@ -32,7 +32,7 @@ public struct LedgerVerification: Sendable {
             sql: """
                 SELECT e.number, e.digest, e.id, e.epoch, e.sequence, e.chain, e.source, v.body, p.digest AS before
                 FROM entry e LEFT JOIN evidence v ON v.number = e.number
-                LEFT JOIN entry p ON p.epoch = e.epoch AND p.sequence = e.sequence - 1 ORDER BY e.number
+                LEFT JOIN entry p ON p.source = e.source AND p.epoch = e.epoch AND p.sequence = e.sequence - 1 ORDER BY e.number
                 """)
         var count: Int64 = 0
         while let row = try rows.next() {
@@ -68,8 +68,8 @@ public struct LedgerVerification: Sendable {
             db,
             sql: """
                 SELECT l.epoch, l.source, l.through, l.seen,
-                    (SELECT COUNT(*) FROM entry e WHERE e.epoch = l.epoch AND e.sequence <= l.through) AS present,
-                    (SELECT coalesce(MAX(sequence), 0) FROM entry e WHERE e.epoch = l.epoch) AS newest
+                    (SELECT COUNT(*) FROM entry e WHERE e.source = l.source AND e.epoch = l.epoch AND e.sequence <= l.through) AS present,
+                    (SELECT coalesce(MAX(sequence), 0) FROM entry e WHERE e.source = l.source AND e.epoch = l.epoch) AS newest
                 FROM lane l
                 """)
         for row in rows where problems.count < problemsMax {

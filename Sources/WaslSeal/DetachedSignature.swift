@@ -9,6 +9,10 @@ public enum DetachedSignature {
         case message = "wasl-message"
         case receipt = "wasl-receipt"
         case registry = "wasl-registry"
+        /// Public keys that are no longer in use.
+        case registryArchive = "wasl-registry-archive"
+        /// The directorate's root key passes to the next one.
+        case rootRotation = "wasl-root-rotation"
         case statement = "wasl-statement"
         case close = "wasl-close"
         case resolution = "wasl-resolution"

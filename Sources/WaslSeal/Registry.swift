@@ -2,103 +2,93 @@ public import WaslModel
 
 /// Who takes part, with which keys and services (wire contract, section 5). Signed by the directorate's root key.
 public struct Registry: Sendable {
-    public enum State: String, Sendable { case active, suspended }
-
-    /// What a key is for.
-    public enum KeyUse: String, Sendable {
-        case signing = "sig"
-        case sealing = "enc"
-        /// A person's own key, which signs resolutions.
-        case person
-    }
-
-    public struct Key: Sendable {
-        public let jwk: PublicJWK
-        public let use: KeyUse
-        /// Whose key it is, where `use` is `person`.
-        public let holder: String?
-        public let from: Timestamp
-        public let until: Timestamp?
-        public let revoked: Timestamp?
-
-        public init(
-            jwk: PublicJWK, use: KeyUse, holder: String? = nil, from: Timestamp, until: Timestamp? = nil,
-            revoked: Timestamp? = nil
-        ) {
-            self.jwk = jwk
-            self.use = use
-            self.holder = holder
-            self.from = from
-            self.until = until
-            self.revoked = revoked
-        }
-
-        /// Keys are judged at the message's own time.
-        public func isValid(at time: Timestamp) -> Bool {
-            from <= time && until.map { time < $0 } != false && revoked.map { time < $0 } != false
-        }
-    }
-
-    public struct Participant: Sendable {
-        public let id: ParticipantID
-        public let role: Role
-        public let names: LocalizedText
-        public let governorate: String?
-        public let isMobile: Bool
-        /// Data that is proposed rather than known: a placeholder.
-        public let isPlaceholder: Bool
-        public let state: State
-        public let keys: [Key]
-        /// Service to the delegation that allows it.
-        public let services: [ServiceID: String]
-
-        public init(
-            id: ParticipantID, role: Role, names: LocalizedText, governorate: String? = nil, isMobile: Bool = false,
-            isPlaceholder: Bool = false, state: State = .active, keys: [Key], services: [ServiceID: String] = [:]
-        ) {
-            self.id = id
-            self.role = role
-            self.names = names
-            self.governorate = governorate
-            self.isMobile = isMobile
-            self.isPlaceholder = isPlaceholder
-            self.state = state
-            self.keys = keys
-            self.services = services
-        }
+    /// A registry's key with the participant that it speaks for.
+    private struct KnownKey {
+        let participant: ParticipantID
+        let key: Key
+        let verification: VerificationKey
     }
 
     public let version: Int64
     public let issued: Timestamp
     public let expires: Timestamp
     public let participants: [ParticipantID: Participant]
+    /// What two people decided about what revoked keys had signed, in the order of the decisions.
+    public let approvals: [Approval]
+    /// Which archive of retired keys belongs to this registry; `nil` while no key has been retired.
+    public let archive: RegistryArchive.Name?
+    /// The directorate's root key, once there was another before it.
+    public let root: PublicJWK?
+    public let rotations: [RootRotation]
+    /// Whether the archive that the registry names is here, so that what retired keys signed can be verified.
+    public private(set) var hasArchive = false
+    let declared: [Delegation]
     /// By the header that a message of a signing key has: see ``DetachedSignature/verify(_:over:knownHeaders:)``.
-    private let messageHeaders: [String: VerificationKey]
-    private let verificationKeys: [String: (participant: ParticipantID, key: Key, verification: VerificationKey)]
+    private var messageHeaders: [String: VerificationKey] = [:]
+    private var verificationKeys: [String: KnownKey] = [:]
 
-    public init(version: Int64, issued: Timestamp, expires: Timestamp, participants: [Participant]) throws(SealError) {
+    /// - Parameter delegations: what they allow is added to the participants' own services. Those for somebody who is not here are passed over.
+    public init(
+        version: Int64, issued: Timestamp, expires: Timestamp, participants: [Participant], delegations: [Delegation] = [],
+        approvals: [Approval] = [], archive: RegistryArchive.Name? = nil, root: PublicJWK? = nil, rotations: [RootRotation] = []
+    ) throws(SealError) {
         self.version = version
         self.issued = issued
         self.expires = expires
+        self.approvals = approvals
+        self.archive = archive
+        self.root = root
+        self.rotations = rotations
         var byID: [ParticipantID: Participant] = [:]
-        var keys: [String: (participant: ParticipantID, key: Key, verification: VerificationKey)] = [:]
         for participant in participants {
             guard byID.updateValue(participant, forKey: participant.id) == nil else {
                 throw SealError(.malformed, "participants: \(participant.id) comes twice")
             }
+        }
+        let known = delegations.map { delegation in
+            Delegation(
+                services: delegation.services, participants: delegation.participants.filter { byID[$0] != nil }, text: delegation.text,
+                date: delegation.date)
+        }
+        declared = known.filter { !$0.participants.isEmpty && !$0.services.isEmpty }
+        Registry.apply(declared, to: &byID)
+        self.participants = byID
+        for participant in participants {
             for key in participant.keys where key.use != .sealing {
-                let entry = (participant.id, key, try VerificationKey(key.jwk))
-                guard keys.updateValue(entry, forKey: key.jwk.thumbprint) == nil else {
+                guard try learn(key, of: participant.id) else {
                     throw SealError(.malformed, "participants: key \(key.jwk.thumbprint) comes twice")
                 }
             }
         }
-        messageHeaders = Dictionary(
-            uniqueKeysWithValues: keys.filter { $0.value.key.use == .signing }
-                .map { (DetachedSignature.header(kind: .message, keyID: $0.key), $0.value.verification) })
-        self.participants = byID
-        verificationKeys = keys
     }
+
+    /// - Returns: `false` when the key is known already.
+    private mutating func learn(_ key: Key, of participant: ParticipantID) throws(SealError) -> Bool {
+        let id = key.jwk.thumbprint
+        guard verificationKeys[id] == nil else { return false }
+        let verification = try VerificationKey(key.jwk)
+        verificationKeys[id] = KnownKey(participant: participant, key: key, verification: verification)
+        if key.use == .signing { messageHeaders[DetachedSignature.header(kind: .message, keyID: id)] = verification }
+        return true
+    }
+
+    /// The same registry, which from here on also verifies what retired keys signed. Where both know a key, the registry's word stands.
+    ///
+    /// - Throws: ``SealError`` with `stale` when it is not the archive that the registry names.
+    public func with(_ archive: RegistryArchive) throws(SealError) -> Registry {
+        guard let name = self.archive, archive.name == name else {
+            throw SealError(.stale, "archive version \(archive.version) is not the one that registry version \(version) names")
+        }
+        var registry = self
+        for (participant, keys) in archive.keys {
+            for key in keys where key.use != .sealing { _ = try registry.learn(key, of: participant) }
+        }
+        registry.hasArchive = true
+        return registry
+    }
+
+    /// Whether the directorate should have issued a newer one by now: a finding, never a reason to stop.
+    public func isStale(at time: Timestamp) -> Bool { expires <= time }
 
     /// The participants of one role, by identifier.
     public func participants(_ role: Role) -> [Participant] {
@@ -114,12 +104,21 @@ public struct Registry: Sendable {
         -> VerificationKey
     {
         guard let entry = verificationKeys[keyID], entry.participant == participant, entry.key.use == .signing else {
-            throw SealError(.unknownKey, "kid: not a signing key of \(participant) in registry version \(version)")
+            throw unknown(keyID, "a signing key of \(participant)")
         }
         guard entry.key.isValid(at: time) else {
             throw SealError(.keyNotValid, "kid: not valid at \(time)")
         }
         return entry.verification
+    }
+
+    /// A key that nobody knows may be a retired one: then it is said that the archive is missing, for the message is perhaps good.
+    private func unknown(_ keyID: String, _ expected: String) -> SealError {
+        var reason = "kid: not \(expected) in registry version \(version)"
+        if verificationKeys[keyID] == nil, let archive, !hasArchive {
+            reason += "; keys that were retired are in its archive, version \(archive.version), which is not beside the registry's file"
+        }
+        return SealError(.unknownKey, reason)
     }
 
     /// Whether a key was revoked, at whatever time: who stole it also chooses what time its messages say.
@@ -133,7 +132,7 @@ public struct Registry: Sendable {
     {
         guard let entry = verificationKeys[keyID], entry.participant == participant, entry.key.use == .person,
             let holder = entry.key.holder
-        else { throw SealError(.unknownKey, "kid: not a personal key of \(participant) in registry version \(version)") }
+        else { throw unknown(keyID, "a personal key of \(participant)") }
         guard entry.key.isValid(at: time) else { throw SealError(.keyNotValid, "kid: not valid at \(time)") }
         return (holder, entry.verification)
     }

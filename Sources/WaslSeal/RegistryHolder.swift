@@ -4,102 +4,153 @@ import WaslModel
 
 /// The registry that a daemon goes by: read from a signed file, replaced only by a newer one, kept across restarts.
 public final class RegistryHolder: Sendable {
-    private let current: Mutex<Registry>
-    private let path: String?
-    private let rootKey: VerificationKey?
+    private struct Held {
+        var registry: Registry
+        /// Where the registry is on a disk: its signed text, and the root key by which the next one is judged.
+        var verified: VerifiedRegistry?
+        /// What the journal says was held before.
+        var versionMin: Int64 = 0
+        /// Why the archive that the registry names is not here.
+        var archiveMissing: String?
+    }
 
-    /// Reads a signed registry: a first line with the root key's detached signature, then the registry's exact bytes.
+    private struct Disk {
+        let path: String
+        /// The root key of the configuration; the registry may lead from it to a newer one.
+        let configuredRoot: VerificationKey
+    }
+
+    private let held: Mutex<Held>
+    private let disk: Disk?
+
+    /// Reads a signed registry: see ``RegistryFile``.
     ///
-    /// One file, so that a crash never leaves a body with another's signature.
     /// - Throws: ``SealError``
     public init(path: String, rootKey: PublicJWK) throws {
-        self.path = path
-        self.rootKey = try VerificationKey(rootKey)
-        current = Mutex(try RegistryHolder.read(path: path, rootKey: VerificationKey(rootKey)))
+        let disk = Disk(path: path, configuredRoot: try VerificationKey(rootKey))
+        self.disk = disk
+        held = Mutex(
+            RegistryHolder.completed(try RegistryFile(path: path).verified(by: disk.configuredRoot), disk, versionMin: 0))
     }
 
     /// One that is on no disk, for simulation: replaced by ``replace(with:)`` only.
     package init(inMemory registry: Registry) {
-        path = nil
-        rootKey = nil
-        current = Mutex(registry)
+        disk = nil
+        held = Mutex(Held(registry: registry))
     }
 
     /// - Throws: ``SealError`` with `stale`
     package func replace(with newer: Registry) throws {
-        try current.withLock { held in
-            guard newer.version > held.version else {
-                throw SealError(.stale, "registry version \(newer.version) is not newer than \(held.version)")
+        try held.withLock { held in
+            guard newer.version > held.registry.version else {
+                throw SealError(.stale, "registry version \(newer.version) is not newer than \(held.registry.version)")
             }
-            held = newer
+            held.registry = newer
         }
     }
 
-    private func disk() throws(SealError) -> (path: String, rootKey: VerificationKey) {
-        guard let path, let rootKey else { throw SealError(.malformed, "this registry is on no disk") }
-        return (path, rootKey)
+    private func onDisk() throws(SealError) -> Disk {
+        guard let disk else { throw SealError(.malformed, "this registry is on no disk") }
+        return disk
     }
 
-    public var registry: Registry { current.withLock { $0 } }
+    public var registry: Registry { held.withLock { $0.registry } }
 
-    /// Takes a newer registry and writes it down before anybody goes by it.
+    /// The exact text and signatures of the registry held, to be handed on; `nil` where it is on no disk.
+    public var signedText: RegistryFile? { held.withLock { $0.verified?.file } }
+
+    /// The root key that signs the registries to come: the configured one, or one to which it passed.
+    public var rootKey: PublicJWK? { held.withLock { $0.verified?.root.jwk } }
+
+    /// Why what retired keys signed cannot be verified, with the remedy; `nil` when nothing is missing.
+    public var archiveMissing: String? { held.withLock { $0.archiveMissing } }
+
+    /// Holds from here on to what the journal remembers, so that an older file put in place is refused.
+    ///
+    /// - Throws: ``SealError`` with `stale` when the registry held is older.
+    public func requireAtLeast(_ version: Int64) throws(SealError) {
+        let older = held.withLock { held -> Int64? in
+            guard held.registry.version >= version else { return held.registry.version }
+            held.versionMin = max(held.versionMin, version)
+            return nil
+        }
+        if let older { throw RegistryHolder.older(older, than: version, disk?.path) }
+    }
+
+    private static func older(_ version: Int64, than held: Int64, _ path: String?) -> SealError {
+        SealError(
+            .stale,
+            "registry version \(version)\(path.map { " in \($0)" } ?? "") is older than \(held), which was held before; put the newest registry in its place"
+        )
+    }
+
+    /// Takes a newer registry and writes it down before anybody goes by it. The one that is held already is taken silently.
     ///
     /// - Throws: ``SealError`` with `stale` when it is older than, or another of the same version as, the one held.
     @discardableResult
     public func update(_ body: [UInt8], signature: String) throws -> Registry {
-        let (path, rootKey) = try disk()
-        let newer = try RegistryHolder.read(body, signature: signature, rootKey: rootKey)
-        try current.withLock { held in
-            guard newer.version > held.version else {
-                throw SealError(.stale, "registry version \(newer.version) is not newer than \(held.version)")
+        let disk = try onDisk()
+        return try held.withLock { held in
+            let newer = try RegistryFile(signatures: signature, body: body).verified(by: held.verified?.root ?? disk.configuredRoot)
+            if newer.registry.version == held.registry.version, held.verified?.file.body == body { return held.registry }
+            guard newer.registry.version > max(held.registry.version, held.versionMin - 1) else {
+                throw SealError(.stale, "registry version \(newer.registry.version) is not newer than \(held.registry.version)")
             }
-            try writePrivateFile(Array(signature.utf8) + [0x0A] + body, to: path)
-            held = newer
+            try RegistryHolder.requireReadableAtRestart(newer, disk)
+            try newer.file.write(to: disk.path)
+            held = RegistryHolder.completed(newer, disk, versionMin: held.versionMin)
+            return held.registry
         }
-        return newer
+    }
+
+    /// A restart begins with the configured root key again: the registry on the disk has to lead from there to its own.
+    private static func requireReadableAtRestart(_ newer: VerifiedRegistry, _ disk: Disk) throws(SealError) {
+        guard (try? newer.file.verified(by: disk.configuredRoot))?.root.jwk == newer.root.jwk else {
+            throw SealError(
+                .unknownKey,
+                "root: no rotation in the registry leads from the configured root key to the one that signed; put the newest root key in the configuration, or have `wasl registry sign` list all rotations"
+            )
+        }
     }
 
     /// Reads the files again, as an operator asks by SIGHUP. An older version than the one held is refused.
     @discardableResult
     public func reload() throws -> Registry {
-        let (path, rootKey) = try disk()
-        let onDisk = try RegistryHolder.read(path: path, rootKey: rootKey)
-        try current.withLock { held in
-            guard onDisk.version >= held.version else {
-                throw SealError(.stale, "registry version \(onDisk.version) is older than \(held.version)")
+        let disk = try onDisk()
+        return try held.withLock { held in
+            let found = try RegistryFile(path: disk.path).verified(by: held.verified?.root ?? disk.configuredRoot)
+            let versionMin = max(held.registry.version, held.versionMin)
+            guard found.registry.version >= versionMin else {
+                throw RegistryHolder.older(found.registry.version, than: versionMin, disk.path)
             }
-            held = onDisk
+            held = RegistryHolder.completed(found, disk, versionMin: held.versionMin)
+            return held.registry
         }
-        return onDisk
     }
 
-    private static func read(path: String, rootKey: VerificationKey) throws -> Registry {
-        guard let file = FileManager.default.contents(atPath: path).map({ [UInt8]($0) }) else {
-            throw SealError(.malformed, "\(path): cannot be read; the directorate hands out the signed registry")
-        }
-        guard let end = file.firstIndex(of: 0x0A) else {
-            throw SealError(.malformed, "\(path): expected a signature's line, then the registry")
-        }
-        return try read(
-            Array(file[(end + 1)...]), signature: String(decoding: file[..<end], as: UTF8.self), rootKey: rootKey)
-    }
-
-    private static func read(_ body: [UInt8], signature: String, rootKey: VerificationKey) throws -> Registry {
-        try DetachedSignature.verify(signature, over: body, as: .registry) { keyID throws(SealError) in
-            guard keyID == rootKey.jwk.thumbprint else {
-                throw SealError(.unknownKey, "kid: not the directorate's root key")
-            }
-            return rootKey
-        }
-        let json: JSON
-        do { json = try JSON.parse(body) } catch { throw SealError(.malformed, "registry: \(error)") }
-        return try Registry(json)
+    /// A registry with the archive that lies beside it. Without its archive it works for all keys that are in use.
+    private static func completed(_ verified: VerifiedRegistry, _ disk: Disk, versionMin: Int64) -> Held {
+        var held = Held(registry: verified.registry, verified: verified, versionMin: versionMin)
+        guard let name = verified.registry.archive else { return held }
+        do {
+            let archive = try RegistryArchive.read(name, at: RegistryArchive.path(beside: disk.path))
+            held.registry = try verified.registry.with(archive)
+        } catch { held.archiveMissing = error.reason }
+        return held
     }
 
     /// Signs a registry and writes the file.
     public static func write(_ registry: Registry, to path: String, rootKey: SigningKey) throws {
-        let body = Array((registry.json.prettyText + "\n").utf8)
-        let signature = try DetachedSignature.sign(body, as: .registry, with: rootKey)
-        try writePrivateFile(Array(signature.utf8) + [0x0A] + body, to: path)
+        try write(registry, to: path, rootKeys: [rootKey])
     }
+
+    /// - Parameter rootKeys: one, or the old and the new one while the root key is rotated.
+    public static func write(_ registry: Registry, to path: String, rootKeys: [SigningKey]) throws {
+        try RegistryFile(body: registry.body, as: .registry, signedBy: rootKeys).write(to: path)
+    }
+}
+
+extension Registry {
+    /// The exact bytes that are signed: one line, for the whole of it goes into one message as a string. `wasl registry show` is for people.
+    public var body: [UInt8] { json.bytes + [0x0A] }
 }

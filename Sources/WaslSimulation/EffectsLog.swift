@@ -92,7 +92,7 @@ public final class EffectsLog: @unchecked Sendable {
             return Line(
                 agency: json["agency"]?.string ?? "", operation: json["operation"]?.string ?? "",
                 reference: json["reference"]?.string ?? "", receipt: json["receipt"]?.string,
-                fault: json["fault"]?.string)
+                fault: json["fault"]?.string, detail: json["detail"]?.object)
         }
     }
 }

@@ -175,7 +175,7 @@ final class Institution {
         let millimes = fields["amount"]?.integer
         effects[reference, default: []].append(Effect(at: world.agenda.time, receipt: receipt, millimes: millimes))
         world.observe(.effect(at: world.agenda.time, agency: id, reference: reference, millimes: millimes))
-        world.trace(reference, id, "acts: receipt \(receipt)")
+        world.trace(world.subjects[reference], id, "acts: receipt \(receipt)")
         return receipt
     }
 }

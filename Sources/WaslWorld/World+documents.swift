@@ -33,8 +33,8 @@ extension World {
     /// A document that a house can print is the very one that the agency gave.
     func documentViolations() throws -> [Violation] {
         let given = institutions.reduce(into: [String: String]()) { $0.merge($1.certificates) { $1 } }
-        return try houses.flatMap { try $0.documents() }.filter { given[$0.request] != $0.digest }.map {
-            Violation(invariant: "a document arrives as it was given", subject: $0.request, reason: "another digest")
+        return try houses.flatMap { try $0.documents() }.filter { given[AgencyReference(of: $0.request).text] != $0.digest }.map {
+            Violation(invariant: "a document arrives as it was given", subject: $0.request.subject.text, reason: "another digest")
         }
     }
 }

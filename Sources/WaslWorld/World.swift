@@ -31,6 +31,8 @@ final class World {
 
     private var checkers: Checkers
     private var shownKeys: [String: String] = [:]
+    /// By the reference that agencies are given.
+    private(set) var subjects: [String: String] = [:]
     private(set) var ordered = 0
     private(set) var faults: [Fault: Int] = [:]
     var recognisedCount = 0
@@ -157,8 +159,8 @@ final class World {
             seed: options.seed, requests: ordered, effects: institutions.reduce(0) { $0 + $1.effects.count }, faults: faults,
             violations: violations, digest: Base64URL.encode(Array(digest.finalize())),
             simulated: .milliseconds(agenda.now - World.start.milliseconds),
-            recognised: recognisedCount, rebuilt: rebuiltCount, parked: word.ledger.values.count { $0 == "parked" },
-            findings: word.findings.count, story: story)
+            recognised: recognisedCount, rebuilt: rebuiltCount, parked: word.ledger.values.count { $0.status == "parked" },
+            findings: word.findings.count(where: \.isOpen), story: story)
     }
 
     private func scheduleOrders() {
@@ -365,10 +367,13 @@ final class World {
         guard shownKeys[key] == nil else { return }
         shownKeys[key] = request
         let service = order["service"]?.string ?? ""
+        guard let subject = RequestID(request) else { return }
+        let named = RequestKey(house: house, subject: subject)
+        subjects[AgencyReference(of: named).text] = request
         observe(
             .shown(
                 ShownReceipt(
-                    at: agenda.time, request: request, house: house.text, service: service,
+                    at: agenda.time, request: named, service: service,
                     agency: String(service.prefix { $0 != "." }), isRead: reads.contains(service),
                     millimes: order["fields"]?["amount"]?.integer, text: text)))
         trace(request, house.text, "shows the receipt for \(service)")

@@ -75,12 +75,16 @@ final class WorldHouse: WorldProcess {
     }
 
     /// What the house shows of its requests.
-    func states() throws -> [(request: String, state: String)] {
-        try read { try Row.fetchAll($0, sql: "SELECT id, state FROM request").map { ($0[0], $0[1]) } } ?? []
+    func states() throws -> [(request: RequestKey, state: String)] {
+        try read { [id] in
+            try Row.fetchAll($0, sql: "SELECT id, state FROM request").compactMap { row in
+                RequestID(row["id"]).map { (RequestKey(house: id, subject: $0), row["state"]) }
+            }
+        } ?? []
     }
 
     /// The documents that a clerk can print, by request: their digests.
-    func documents() throws -> [(request: String, digest: String)] {
+    func documents() throws -> [(request: RequestKey, digest: String)] {
         let rows =
             try read {
                 try Row.fetchAll(
@@ -99,7 +103,8 @@ final class WorldHouse: WorldProcess {
             let bytes = try? read {
                 try JournalStore.document($0, attachment, from: envelope.source, to: id, claim: claim, with: keys.opening)
             }
-            return bytes.map { (row[0], hexText(sha256($0))) }
+            guard let bytes, let subject = RequestID(row[0]) else { return nil }
+            return (RequestKey(house: id, subject: subject), hexText(sha256(bytes)))
         }
     }
 

@@ -46,20 +46,29 @@ final class WorldLedger: WorldProcess {
     /// What the ledger says, as its interface says it.
     func word() throws -> FinalWord {
         var word = FinalWord()
-        guard let rows = try read({ try Row.fetchAll($0, sql: "SELECT subject, status, submitted, delivered FROM request") }) else {
-            return word
+        let rows =
+            try read {
+                try Row.fetchAll($0, sql: "SELECT house, subject, agency, service, submitted, millimes, status, delivered FROM request")
+            } ?? []
+        for row in rows {
+            guard let request = RequestKey("\(row["house"] as String) \(row["subject"] as String)") else { continue }
+            word.ledger[request] = FinalWord.LedgersWord(
+                status: row["status"] ?? "sent", agency: row["agency"], service: row["service"],
+                submitted: Timestamp(milliseconds: row["submitted"]), millimes: row["millimes"],
+                isDelivered: (row["delivered"] as Int64?) != nil)
         }
-        for row in rows where (row["submitted"] as Int64?) != nil {
-            word.ledger[row["subject"]] = row["status"] as String? ?? "sent"
-            if (row["delivered"] as Int64?) != nil { word.delivered.insert(row["subject"]) }
-        }
-        let findings = try read { try LedgerQueries.findings($0, state: "open", kind: nil, after: 0, limit: 100_000) }
+        let findings = try read { try LedgerQueries.findings($0, state: "all", kind: nil, after: 0, limit: 1_000_000) }
         for finding in findings?["findings"]?.array ?? [] {
+            let house = finding["house"]?.string.flatMap { ParticipantID($0) }
+            let subject = finding["subject"]?.string.flatMap { RequestID($0) }
             word.findings.append(
                 .init(
-                    kind: finding["class"]?.string ?? "", participant: finding["participant"]?.string,
-                    subject: finding["subject"]?.string, evidence: finding["evidence"] ?? .null))
+                    kind: finding["class"]?.string ?? "", isOpen: finding["cleared"]?.string == nil,
+                    participant: finding["participant"]?.string,
+                    request: house.flatMap { house in subject.map { RequestKey(house: house, subject: $0) } },
+                    evidence: finding["evidence"] ?? .null))
         }
+        word.logged = Set(try read { try String.fetchAll($0, sql: "SELECT digest FROM entry") } ?? [])
         word.isLedgerReadable =
             try read { db in
                 try Bool.fetchOne(

@@ -64,7 +64,7 @@ final class WorldWorker: WorldProcess {
         return { [self] in
             for job in jobs {
                 world.trace(job.subject.text, id.text, "takes it")
-                queue.add(job, fields: prepared.fields[job.subject])
+                queue.add(job, fields: prepared.fields[job.request])
             }
             if !jobs.isEmpty { sayTakenSoon() }
             wake()

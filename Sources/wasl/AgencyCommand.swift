@@ -74,6 +74,7 @@ struct AgencyCommand: AsyncParsableCommand {
                 token: settings.http.token, hosts: settings.http.hosts, description: try settings.description("agency"))
             try await Daemon.run(
                 router, settings.http, followsParent: followParent, logger: logger,
+                stop: Daemon.Stop(patience: worker.stopPatience) { await worker.drain() },
                 reload: { [registry = settings.registry] in
                     try registry.reload()
                     try catalogue.reload { try translator.replace(programs: $0.programs(of: agency.id)) }

@@ -29,10 +29,16 @@ struct DevLayout {
     func personFile(_ agency: String, _ number: Int) -> String { "\(folder)/keys/person-\(agency)-\(number).json" }
     func configFile(_ id: String) -> String { "\(folder)/config/\(id).yaml" }
     func dataFolder(_ id: String) -> String { "\(folder)/participants/\(id)" }
+    /// Beside the participants' folders, as if no backup took it along; its name has the journal's in it, so that faults of a disk that is
+    /// under test strike both.
+    func headFile(_ id: String) -> String { "\(folder)/heads/\(id).journal.sqlite.head" }
     func effectsLog(_ agency: String) -> String { "\(effectsFolder)/\(agency).jsonl" }
 
     func makeFolders() throws {
-        for path in [folder, folder + "/keys", passwordsFolder, folder + "/config", effectsFolder, logsFolder, folder + "/participants"] {
+        for path in [
+            folder, folder + "/keys", passwordsFolder, folder + "/config", effectsFolder, logsFolder, folder + "/participants",
+            folder + "/heads",
+        ] {
             try FileManager.default.createDirectory(
                 atPath: path, withIntermediateDirectories: true, attributes: [.posixPermissions: NSNumber(value: 0o700)])
         }

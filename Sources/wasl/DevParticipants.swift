@@ -118,8 +118,12 @@ struct DevParticipants {
 
     /// Writes a participant's configuration file.
     func writeConfiguration(_ id: String, role: Role, port: Int, brokerPort: Int, endpoint: String?, logLevel: String) throws {
+        // Where a `wasl dev` of before had it.
+        let old = layout.dataFolder(id) + "/journal.sqlite.head"
+        if FileManager.default.fileExists(atPath: old) { try FileManager.default.moveItem(atPath: old, toPath: layout.headFile(id)) }
         var lines = [
-            "data: \(layout.dataFolder(id))", "keys: \(layout.keyFile(id))", "registry: \(layout.registryFile)",
+            "data: \(layout.dataFolder(id))", "head-file: \(layout.headFile(id))", "keys: \(layout.keyFile(id))",
+            "registry: \(layout.registryFile)",
             "root-key: \(layout.rootPublicFile)", "schemas: \(schemas)", "log-level: \(logLevel)", "broker:",
             "  host: 127.0.0.1", "  port: \(brokerPort)", "  password-file: \(layout.passwordsFolder)/\(id).password",
             "http:", "  port: \(port)", "  token-file: \(layout.tokenFile)",

@@ -1,4 +1,5 @@
 import WaslModel
+import WaslSeal
 import WaslSimulation
 
 /// What a run came to: the houses' word, the simulated agencies' own logs, and the ledger's findings, set against each other.
@@ -31,6 +32,11 @@ struct DevReport {
             if line.fault != nil { faulted.insert(line.reference) }
         }
         duplicatedEffects = effects.values.count { $0 > 1 }
+        // Agencies know a request by its reference; a desk's register names it by its number, as its page does.
+        func names(_ house: String, _ id: String) -> [String] {
+            guard let house = ParticipantID(house), let subject = RequestID(id) else { return [id] }
+            return [id, AgencyReference(of: RequestKey(house: house, subject: subject)).text]
+        }
         for id in accepted {
             guard let request = requests[id], DevTraffic.isSettled(request.state) else {
                 lost += 1
@@ -38,7 +44,7 @@ struct DevReport {
             }
             byState[request.state, default: 0] += 1
             if let milliseconds = request.milliseconds { latencies.append(milliseconds) }
-            let count = effects[id] ?? 0
+            let count = names(request.house, id).reduce(0) { $0 + (effects[$1] ?? 0) }
             let isRead = reads.contains(request.service)
             switch request.state {
             case "completed": if count != (isRead ? 0 : 1) { wrongEffects += 1 }
@@ -49,7 +55,9 @@ struct DevReport {
         // A parked request is planned where the seed made its agency leave doubt; everything else that is open is not.
         for finding in findings {
             let subject = finding["subject"]?.string ?? ""
-            if finding["class"]?.string == "parked" || finding["class"]?.string == "overdue", faulted.contains(subject) {
+            if finding["class"]?.string == "parked" || finding["class"]?.string == "overdue",
+                !faulted.isDisjoint(with: names(finding["house"]?.string ?? "", subject))
+            {
                 plannedFindings += 1
             } else {
                 openFindings.append(

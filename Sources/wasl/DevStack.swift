@@ -92,7 +92,7 @@ final class DevStack: Sendable {
         let simulated = participants.agencies.flatMap { ["--agency", "\($0.id)=\(ports["simulated-\($0.id)"] ?? 0)"] }
         list.append(
             Child(
-                name: "simulated-agencies",
+                name: DevStack.simulators,
                 arguments: [
                     "simulate", "agencies", "--log", layout.effectsFolder, "--seed", String(options.seed), "--fault-rate",
                     String(options.faultRate), "--latency-max", String(options.latencyMax), "--dark-seconds", String(options.darkSeconds),
@@ -260,12 +260,18 @@ final class DevStack: Sendable {
         node.stop()
     }
 
+    /// Agencies last: a worker lets its calls in flight end.
     func stopChildren() {
         let running = children.withLock { children in
             defer { for index in children.indices { children[index].process = nil } }
-            return children.compactMap(\.process)
+            return children.compactMap { child in child.process.map { (child.name == DevStack.simulators, $0) } }
         }
-        for process in running { process.signal(SIGTERM) }
-        for process in running { process.stop(grace: .seconds(7)) }
+        for areSimulators in [false, true] {
+            let processes = running.filter { $0.0 == areSimulators }.map(\.1)
+            for process in processes { process.signal(SIGTERM) }
+            for process in processes { process.stop(grace: .seconds(30), asks: false) }
+        }
     }
+
+    private static let simulators = "simulated-agencies"
 }

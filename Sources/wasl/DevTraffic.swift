@@ -9,6 +9,7 @@ import WaslSimulation
 /// Simulated counters: place orders over HTTP as a clerk's screen would, and watch the houses' event streams for what becomes of them.
 final class DevTraffic: Sendable {
     struct Request: Sendable {
+        var house: String
         var state: String
         var service: String
         /// From acceptance to the terminal outcome in the house's journal, in milliseconds.
@@ -63,12 +64,12 @@ final class DevTraffic: Sendable {
     /// Watches every house until cancelled.
     func watch() async {
         await withDiscardingTaskGroup { group in
-            for house in houses { group.addTask { await self.watch(house.address) } }
+            for house in houses { group.addTask { await self.watch(house.id, house.address) } }
         }
     }
 
     /// One house's stream, resumed where it broke off.
-    private func watch(_ address: String) async {
+    private func watch(_ house: String, _ address: String) async {
         var last = "0"
         while !Task.isCancelled {
             var request = HTTPClientRequest(url: address + "/v1/events")
@@ -80,7 +81,7 @@ final class DevTraffic: Sendable {
                 for try await part in response.body {
                     buffer += String(buffer: part)
                     while let end = buffer.range(of: "\n\n") {
-                        if let id = take(buffer[..<end.lowerBound]) { last = id }
+                        if let id = take(buffer[..<end.lowerBound], of: house) { last = id }
                         buffer = String(buffer[end.upperBound...])
                     }
                 }
@@ -90,7 +91,7 @@ final class DevTraffic: Sendable {
     }
 
     /// - Returns: the event's number.
-    private func take(_ event: Substring) -> String? {
+    private func take(_ event: Substring, of house: String) -> String? {
         var id: String?
         for line in event.split(separator: "\n") {
             if line.hasPrefix("id: ") { id = String(line.dropFirst(4)) }
@@ -105,7 +106,7 @@ final class DevTraffic: Sendable {
             }
             state.withLock {
                 $0.requests[request] = Request(
-                    state: newState, service: json["service"]?.string ?? "", milliseconds: milliseconds)
+                    house: house, state: newState, service: json["service"]?.string ?? "", milliseconds: milliseconds)
             }
         }
         return id

@@ -84,6 +84,7 @@ struct JournalCommand: ParsableCommand {
                     reason: reason)
             }
             print("Rebuilt from \(messages.messages.count) messages: \(known) requests are known again. Start the daemon.")
+            for message in messages.leftOut { print("Left out: \(message).") }
             if !messages.isWhole {
                 print(
                     "The ledger has set messages of this participant aside, or misses some: what cannot be repeated and has no end in the evidence was parked."

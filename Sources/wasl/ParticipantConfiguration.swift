@@ -10,7 +10,8 @@ import WaslWeb
 struct ParticipantConfiguration {
     let participant: ParticipantID
     let dataFolder: String
-    let headFile: String?
+    /// Outside `data`, and outside backups.
+    let headFile: String
     let keys: KeyFile
     let registry: RegistryHolder
     let schemas: String
@@ -42,7 +43,7 @@ struct ParticipantConfiguration {
         dataFolder = try settings.requiredString("data")
         try FileManager.default.createDirectory(
             atPath: dataFolder, withIntermediateDirectories: true, attributes: [.posixPermissions: NSNumber(value: 0o700)])
-        headFile = try settings.string("head-file")
+        headFile = try ParticipantConfiguration.headFile(settings, dataFolder)
         keys = try KeyFile(path: try settings.requiredString("keys"))
         let rootKeyFile = try settings.requiredString("root-key")
         guard let data = FileManager.default.contents(atPath: rootKeyFile) else {
@@ -58,6 +59,46 @@ struct ParticipantConfiguration {
             throw settings.error("log-level", "expected one of \(Logger.Level.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         self.logLevel = logLevel
+    }
+
+    /// There is no default: a head file beside its journal goes into every backup of it, and comes back with it.
+    private static func headFile(_ settings: Settings, _ dataFolder: String) throws -> String {
+        guard let file = try settings.string("head-file") else {
+            let old = dataFolder + "/journal.sqlite.head"
+            let move = FileManager.default.fileExists(atPath: old) ? "; move \(old) there before the next start" : ""
+            throw settings.error(
+                "head-file",
+                """
+                missing: it notes how far the journal has come. Without it a journal that is put back from a backup goes on unnoticed: it \
+                speaks with numbers that others have seen, and a worker does again what it has forgotten. Name a file outside `data` and \
+                outside every backup, such as /var/lib/wasl-heads/NAME\(move)
+                """)
+        }
+        let folder = (file as NSString).deletingLastPathComponent
+        let isInside = {
+            let (inner, outer) = (resolved(folder.isEmpty ? "." : folder), resolved(dataFolder))
+            return inner == outer || inner.hasPrefix(outer + "/")
+        }
+        let refusal = settings.error(
+            "head-file",
+            """
+            \(file) is inside `data`: a backup of \(dataFolder) brings it back together with the journal, and then nobody can tell that both \
+            are old. Name a file outside `data` and outside every backup
+            """)
+        if isInside() { throw refusal }
+        if !folder.isEmpty {
+            try FileManager.default.createDirectory(
+                atPath: folder, withIntermediateDirectories: true, attributes: [.posixPermissions: NSNumber(value: 0o700)])
+        }
+        // Once more, now that every link on the way is there to be followed.
+        if isInside() { throw refusal }
+        return file
+    }
+
+    private static func resolved(_ path: String) -> String {
+        guard let real = realpath(path, nil) else { return URL(fileURLWithPath: path).standardizedFileURL.path }
+        defer { free(real) }
+        return String(cString: real)
     }
 
     private static func broker(_ settings: Settings, _ participant: ParticipantID) throws -> BrokerConfiguration {

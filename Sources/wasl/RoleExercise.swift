@@ -50,7 +50,8 @@ struct RoleExercise {
         guard let own = keys[id], let participant = ParticipantID(id) else { throw Failure.badInput(id) }
         journal = Journal(
             try JournalStore(
-                path: path, identity: JournalIdentity(source: Source(role: role, participant: participant), key: own.signing),
+                path: path, headPath: path + ".head",
+                identity: JournalIdentity(source: Source(role: role, participant: participant), key: own.signing),
                 migrations: role == .house
                     ? HouseSchema.register : role == .agency ? AgencySchema.register : LedgerSchema.register),
             logger: Logger(label: "exercise", factory: { StreamLogHandler.standardError(label: $0) }))

@@ -34,6 +34,7 @@ import WaslSeal
         var text = """
             house: hydra
             data: \(world.folder)/data
+            head-file: \(world.folder)/heads/hydra
             keys: \(world.folder)/hydra.json
             registry: \(world.folder)/registry.signed
             root-key: \(world.folder)/root.jwk.json
@@ -67,6 +68,35 @@ import WaslSeal
         let result = try wasl("house", "run", "--config", try configuration(replacing: (before, after)))
         #expect(result.status == 78)
         #expect(result.errors.contains("`\(key)`"), "\(result.errors)")
+    }
+
+    @Test func withoutAHeadFileTheDaemonSaysWhatCanHappenAndDoesNotStart() throws {
+        let result = try wasl("house", "run", "--config", try configuration(replacing: ("head-file: \(world.folder)/heads/hydra\n", "")))
+        #expect(result.status == 78)
+        #expect(result.errors.contains("`head-file`: missing"), "\(result.errors)")
+        #expect(result.errors.contains("backup") && result.errors.contains("outside `data`"), "the danger and the remedy: \(result.errors)")
+        #expect(!FileManager.default.fileExists(atPath: world.folder + "/data/journal.sqlite"))
+    }
+
+    @Test(arguments: ["data/head", "data/deep/head", "elsewhere/../data/head", "link/head"])
+    func aHeadFileInsideTheDataFolderIsRefused(_ place: String) throws {
+        let path = try configuration(replacing: ("/heads/hydra", "/" + place))
+        for folder in ["/data", "/elsewhere"] {
+            try FileManager.default.createDirectory(atPath: world.folder + folder, withIntermediateDirectories: true)
+        }
+        try FileManager.default.createSymbolicLink(atPath: world.folder + "/link", withDestinationPath: world.folder + "/data")
+        let result = try wasl("house", "run", "--config", path)
+        #expect(result.status == 78)
+        #expect(result.errors.contains("`head-file`") && result.errors.contains("inside `data`"), "\(result.errors)")
+        #expect(!FileManager.default.fileExists(atPath: world.folder + "/data/journal.sqlite"))
+    }
+
+    @Test func aHeadFileThatIsStillInsideTheDataFolderIsNamedForItsMove() throws {
+        let path = try configuration(replacing: ("head-file: \(world.folder)/heads/hydra\n", ""))
+        try FileManager.default.createDirectory(atPath: world.folder + "/data", withIntermediateDirectories: true)
+        try Data().write(to: URL(fileURLWithPath: world.folder + "/data/journal.sqlite.head"))
+        let result = try wasl("house", "run", "--config", path)
+        #expect(result.status == 78 && result.errors.contains("move \(world.folder)/data/journal.sqlite.head there"), "\(result.errors)")
     }
 
     @Test func aDamagedJournalStopsTheDaemonWithARemedy() throws {

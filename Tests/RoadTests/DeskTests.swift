@@ -136,7 +136,7 @@ import WaslModel
 
     @Test func whatNobodyTookInHandExpires() throws {
         let world = try TestWorld()
-        let store = try JournalStore(path: nil, identity: world.identity("eid"), migrations: AgencySchema.register)
+        let store = try JournalStore(path: nil, headPath: nil, identity: world.identity("eid"), migrations: AgencySchema.register)
         let steps = AgencySteps(agency: ParticipantID("eid")!)
         let request = try world.request("eid.complaint.submit", fields: Self.complaint)
         let desk = JobDesk(

@@ -46,7 +46,7 @@ import WaslWeb
         road.broker.restore()
         #expect(try await road.state(of: request) { OutcomeStatus(rawValue: $0)?.isTerminal == true } == "completed")
         let effects = try road.effects()
-        #expect(effects.map(\.reference) == [request])
+        #expect(effects.map(\.reference) == [road.reference(request)])
         // The request, three pieces of the first paper, one of the second.
         #expect(road.broker.depth(of: "tap") >= 5)
         let left = try await road.house.journal.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM outgoing_piece") }

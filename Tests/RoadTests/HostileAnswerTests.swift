@@ -28,7 +28,7 @@ import WaslWeb
         await listening.wait { !$0.isEmpty }
         let catalogue = try TestWorld.published.get()
         let client = try AgencyClient(
-            try #require(catalogue.agencies[ParticipantID(agency)!]), endpoint: "http://127.0.0.1:\(port)", secret: nil)
+            try #require(catalogue.agencies[ParticipantID(agency)!]), endpoint: "http://127.0.0.1:\(port)", secret: nil, logger: logger)
         let result: Result<Void, any Error>
         do { result = .success(try await body(client)) } catch { result = .failure(error) }
         await client.close()
@@ -100,17 +100,37 @@ import WaslWeb
         #expect(try await translator.run("curious", [:]) == "{}")
     }
 
-    @Test func aKilledHelperIsADefiniteNoInCallAndDoubtInAnswer() throws {
+    @Test func aHelperThatDoesNotStartIsNoProgramsFault() async throws {
+        let folder = try TestWorld.makeFolder()
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let executable = folder + "/wasl"
+        try FileManager.default.createSymbolicLink(atPath: executable, withDestinationPath: TestWorld.executable)
+        let translator = try Translator(programs: Self.programs, executable: executable)
+        defer { translator.close() }
+        try FileManager.default.removeItem(atPath: executable)
+        let killed = await #expect(throws: TranslationError.self) { try await translator.run("endless", [:]) }
+        #expect(killed?.code == .killed)
+        for _ in 0..<3 {
+            let away = await #expect(throws: TranslationError.self) { try await translator.run("fine", ["a": 5]) }
+            #expect(away?.code == .unavailable, "\(away as Any)")
+        }
+        try FileManager.default.createSymbolicLink(atPath: executable, withDestinationPath: TestWorld.executable)
+        #expect(try await translator.run("fine", ["a": 5]) == 5)
+    }
+
+    @Test func aKilledHelperIsTriedAgainInCallAndDoubtInAnswer() throws {
         let world = try TestWorld()
         let tt = ParticipantID("tt")!
         let desk = JobDesk(
             agency: world.catalogue.agencies[tt]!, catalogue: CatalogueHolder(world.catalogue), openingKeys: world.keys["tt"]!.opening,
             registry: world.registry)
         let now = TestClock.shared.now
+        let subject = TestWorld.uuid()
         let job = Job(
-            number: 1, subject: TestWorld.uuid(), source: Source("/houses/hydra")!, message: "m", service: ServiceID("tt.bill.pay")!,
+            number: 1, subject: subject, source: Source("/houses/hydra")!, message: "m", service: ServiceID("tt.bill.pay")!,
             contract: 1, house: ParticipantID("hydra")!, accepted: now, expiry: now.advanced(by: .seconds(60)), millimes: 5, sealed: "",
-            state: .ready, attempts: 0, isDoubted: false, absences: 0, due: now, revision: 0)
+            state: .ready, attempts: 0, isDoubted: false, absences: 0, due: now, revision: 0,
+            reference: AgencyReference(of: RequestKey(house: ParticipantID("hydra")!, subject: subject)))
         let killed: Result<JSON, any Error> = .failure(TranslationError(code: .killed, reason: "stopped"))
         let fields: JSONObject = ["line": "71234567", "amount": 5, "payment": "cash"]
         var run = JobRun(job, fields: fields, desk: desk, jitter: 0)
@@ -118,7 +138,7 @@ import WaslWeb
             Issue.record("not concluded")
             return
         }
-        guard case .definiteNo? = no.verdict, case .call = no.decision else {
+        guard no.verdict == nil, case .call = no.decision else {
             Issue.record("in call: \(String(describing: no.verdict)), \(no.decision)")
             return
         }

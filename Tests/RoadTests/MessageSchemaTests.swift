@@ -30,8 +30,8 @@ import WaslSeal
 
     @Test func everyMessageOfARoadFitsItsSchema() async throws {
         let world = try TestWorld()
-        let house = try JournalStore(path: nil, identity: world.identity("hydra"), migrations: HouseSchema.register)
-        let agency = try JournalStore(path: nil, identity: world.identity("tt"), migrations: AgencySchema.register)
+        let house = try JournalStore(path: nil, headPath: nil, identity: world.identity("hydra"), migrations: HouseSchema.register)
+        let agency = try JournalStore(path: nil, headPath: nil, identity: world.identity("tt"), migrations: AgencySchema.register)
         let now = TestClock.shared.now
         let subject = TestWorld.uuid()
         let houseSteps = HouseSteps(house: ParticipantID("hydra")!, key: world.keys["hydra"]!.signing)

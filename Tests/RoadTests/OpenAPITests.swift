@@ -48,7 +48,8 @@ import WaslSimulation
         let world = try TestWorld()
         let ledger = try Ledger(
             Ledger.Parts(
-                journalPath: world.folder + "/ledger.sqlite", headPath: nil, keys: world.keys["ledger"]!, registry: world.registry,
+                journalPath: world.folder + "/ledger.sqlite", headPath: world.folder + "/ledger.head", keys: world.keys["ledger"]!,
+                registry: world.registry,
                 catalogue: CatalogueHolder(world.catalogue), times: LedgerTimes(), version: "test"), broker: SimulatedBroker(),
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
         let router = ledger.router(token: "a token of sixteen characters", hosts: [], description: "{}")

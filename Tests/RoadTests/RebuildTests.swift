@@ -19,7 +19,7 @@ import WaslSeal
 
     init() throws {
         world = try TestWorld()
-        house = try JournalStore(path: nil, identity: world.identity("hydra"), migrations: HouseSchema.register)
+        house = try JournalStore(path: nil, headPath: nil, identity: world.identity("hydra"), migrations: HouseSchema.register)
         steps = HouseSteps(house: ParticipantID("hydra")!, key: world.keys["hydra"]!.signing)
     }
 
@@ -71,7 +71,7 @@ import WaslSeal
 
     @Test func anIntendedCallThatCannotBeRepeatedIsParkedAndSaid() throws {
         let request = try accept("tt.bill.pay")
-        let lost = try JournalStore(path: nil, identity: world.identity("tt"), migrations: AgencySchema.register)
+        let lost = try JournalStore(path: nil, headPath: nil, identity: world.identity("tt"), migrations: AgencySchema.register)
         let envelope = try Envelope(parsing: request.body)
         let agencySteps = AgencySteps(agency: ParticipantID("tt")!)
         let said = try lost.transaction { transaction in
@@ -94,7 +94,7 @@ import WaslSeal
     @Test func whatWasConcludedStaysConcludedAndIsSaidAgainWhenAsked() throws {
         let request = try accept("steg.bill.pay")
         let envelope = try Envelope(parsing: request.body)
-        let lost = try JournalStore(path: nil, identity: world.identity("steg"), migrations: AgencySchema.register)
+        let lost = try JournalStore(path: nil, headPath: nil, identity: world.identity("steg"), migrations: AgencySchema.register)
         let agencySteps = AgencySteps(agency: ParticipantID("steg")!)
         let outcome = PreparedOutcome(
             id: TestWorld.uuid().text, status: .completed, revision: 1, time: TestClock.shared.now, sealed: nil, visible: [:])
@@ -154,22 +154,26 @@ import WaslSeal
     @Test func aLostFileIsRebuiltUnderItsOwnNameAndABackupIsNotOverwritten() throws {
         let path = world.folder + "/steg.sqlite"
         let identity = world.identity("steg")
-        var lost: JournalStore? = try JournalStore(path: path, identity: identity, migrations: AgencySchema.register)
+        var lost: JournalStore? = try JournalStore(
+            path: path, headPath: path + ".head", identity: identity, migrations: AgencySchema.register)
         let epoch = lost!.head.epoch
         lost = nil
         let all = [try evidence(accept("steg.bill.pay"))]
         func rebuild() throws -> Int {
             try AgencyWorker.rebuild(
-                world.catalogue.agencies[ParticipantID("steg")!]!, path, nil, world.keys["steg"]!, world.catalogue, world.registry,
+                world.catalogue.agencies[ParticipantID("steg")!]!, path, path + ".head", world.keys["steg"]!, world.catalogue,
+                world.registry,
                 from: EvidenceOfParticipant(messages: all, isWhole: true), reason: "test")
         }
         #expect(throws: JournalError.self) { try rebuild() }
         for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
         // Without its file the journal is known to be lost: it does not start as a new one.
-        #expect(throws: JournalError.self) { try JournalStore(path: path, identity: identity, migrations: AgencySchema.register) }
+        #expect(throws: JournalError.self) {
+            try JournalStore(path: path, headPath: path + ".head", identity: identity, migrations: AgencySchema.register)
+        }
         for suffix in ["", "-wal", "-shm"] { try? FileManager.default.removeItem(atPath: path + suffix) }
         #expect(try rebuild() == 1)
-        let store = try JournalStore(path: path, identity: identity, migrations: AgencySchema.register)
+        let store = try JournalStore(path: path, headPath: path + ".head", identity: identity, migrations: AgencySchema.register)
         let opened = try Envelope(parsing: try store.read { try JournalStore.messages($0, after: 0, limit: 1) }[0].body)
         #expect(opened.data["previous"]?.string == epoch.text)
         #expect(try JournalCheck.damage(path: path) == nil)

@@ -47,13 +47,15 @@ final class Road: Sendable {
         await listening.wait { !$0.isEmpty }
         house = try House(
             House.Parts(
-                id: ParticipantID("hydra")!, journalPath: world.folder + "/house.sqlite", headPath: nil, keys: world.keys["hydra"]!,
+                id: ParticipantID("hydra")!, journalPath: world.folder + "/house.sqlite", headPath: world.folder + "/house.head",
+                keys: world.keys["hydra"]!,
                 registry: world.registry, catalogue: CatalogueHolder(world.catalogue), version: "test"), broker: broker, logger: logger)
         let worker = try AgencyWorker(
             AgencyWorker.Parts(
                 agency: world.catalogue.agencies[ParticipantID(id)!]!, endpoint: "http://127.0.0.1:\(port)", secret: secret,
                 staffFile: world.folder + "/staff.json",
-                journalPath: world.folder + "/worker.sqlite", headPath: nil, keys: world.keys[id]!, registry: world.registry,
+                journalPath: world.folder + "/worker.sqlite", headPath: world.folder + "/worker.head", keys: world.keys[id]!,
+                registry: world.registry,
                 catalogue: CatalogueHolder(world.catalogue),
                 translator: try Translator(
                     programs: world.catalogue.programs(of: ParticipantID(id)!), executable: TestWorld.executable), version: "test"),
@@ -89,6 +91,11 @@ final class Road: Sendable {
         try await house.journal.read { db in
             try String.fetchAll(db, sql: "SELECT state FROM event WHERE request = ? ORDER BY number", arguments: [request])
         }
+    }
+
+    /// What the agency is given as our reference of a request.
+    func reference(_ request: String) -> String {
+        AgencyReference(of: RequestKey(house: ParticipantID("hydra")!, subject: RequestID(request)!)).text
     }
 
     func effects() throws -> [EffectsLog.Line] { try EffectsLog.read(path: logPath).filter { $0.receipt != nil } }

@@ -34,7 +34,9 @@ private final class Counter: Sendable {
         let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         server = Task { try await Server.run(router, host: "127.0.0.1", port: port, logger: logger) { listening.append($0) } }
         await listening.wait { !$0.isEmpty }
-        client = try AgencyClient(try #require(catalogue.agencies[id]), endpoint: "http://127.0.0.1:\(port)", secret: secret)
+        client = try AgencyClient(
+            try #require(catalogue.agencies[id]), endpoint: "http://127.0.0.1:\(port)", secret: secret,
+            logger: logger)
         translator = try Translator(
             programs: catalogue.programs.filter { $0.key.hasPrefix("\(id).") }, executable: TestWorld.executable)
     }
@@ -95,7 +97,9 @@ private final class Counter: Sendable {
 
     private static func load() throws -> Catalogue { try TestWorld.published.get() }
 
-    private static func reference() -> String { TestWorld.uuid().text }
+    private static func reference() -> String {
+        AgencyReference(of: RequestKey(house: ParticipantID("hydra")!, subject: TestWorld.uuid())).text
+    }
 
     private static func example(_ service: Service) throws -> JSONObject {
         let file = service.folder + "/examples/done.json"

@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 public import WaslCatalogue
 public import WaslJournal
 public import WaslModel
@@ -139,6 +140,16 @@ public final class TestWorld: Sendable {
 public struct TestClock: Sendable {
     public static let shared = TestClock()
     public var now: Timestamp { JournalEnvironment.system.now() }
+}
+
+/// A clock that a test holds.
+public final class TestTime: Sendable {
+    private let time: Mutex<Timestamp>
+
+    public init(_ start: Timestamp = TestClock.shared.now) { time = Mutex(start) }
+
+    public var now: Timestamp { time.withLock { $0 } }
+    public func advance(_ duration: Duration) { time.withLock { $0 = $0.advanced(by: duration) } }
 }
 
 extension TestWorld {

@@ -14,11 +14,40 @@ import WaslSimulation
 @Suite struct AgencyStepsTests {
     private let world: TestWorld
     private let store: JournalStore
+    private let clock = TestTime()
     private let steps = AgencySteps(agency: ParticipantID("steg")!)
 
     init() throws {
         world = try TestWorld()
-        store = try JournalStore(path: nil, identity: world.identity("steg"), migrations: AgencySchema.register)
+        let clock = clock
+        store = try JournalStore(
+            path: nil, headPath: nil, identity: world.identity("steg"),
+            environment: JournalEnvironment(now: { clock.now }, makeUUID: { UUIDv7(at: $0) }), migrations: AgencySchema.register)
+    }
+
+    @Test func aJournalOfAnEarlierVersionKeepsTheReferencesThatItHasGiven() throws {
+        let queue = try DatabaseQueue()
+        var migrator = DatabaseMigrator()
+        AgencySchema.register(in: &migrator)
+        try migrator.migrate(queue, upTo: "agency-2")
+        let subject = "019339a2-0000-7000-8000-000000000001"
+        try queue.write { db in
+            for (number, state, attempts) in [(1, "looking", 1), (2, "ready", 0)] {
+                try db.execute(
+                    sql: """
+                        INSERT INTO job (number, subject, source, message, service, contract, house, accepted, expiry, taken, sealed, state,
+                            attempts, due) VALUES (?, ?, ?, 'm', 'steg.bill.pay', 1, 'hydra', 0, 9, 0, '', ?, ?, 0)
+                        """, arguments: [number, subject, "/houses/hydra\(number)", state, attempts])
+            }
+            try db.execute(sql: "INSERT INTO resolution VALUES (?, 1, 't', 's', 'h', x'00')", arguments: [subject])
+        }
+        try migrator.migrate(queue)
+        let jobs = try queue.read { db in
+            try Row.fetchAll(db, sql: "SELECT reference, other_reference FROM job ORDER BY number")
+        }
+        #expect(jobs[0]["reference"] == subject && jobs[0]["other_reference"] == "RSWPD7PNYJZPZ2V2IKF2PGWVQZ")
+        #expect(jobs[1]["reference"] == "RSWPD7PNYJZPZ2V2IKF2PGWVQZ" && jobs[1]["other_reference"] as String? == nil)
+        #expect(try queue.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM resolution") } ?? 0 > 0)
     }
 
     private func take(_ envelopes: Envelope...) throws -> [Job] {
@@ -68,8 +97,8 @@ import WaslSimulation
     }
 
     @Test func papersThatNeverComeEndTheirRequestAndNothingWasDone() throws {
-        let far = try world.request(
-            "steg.bill.pay", fields: [:], time: TestClock.shared.now.advanced(by: .seconds(20 * 86_400)), papers: [notice(1)])
+        var far = try world.request("steg.bill.pay", fields: [:], papers: [notice(1)])
+        far.expiry = TestClock.shared.now.advanced(by: .seconds(20 * 86_400))
         let job = try take(far)[0]
         #expect(job.due < job.expiry)
         let steg = ParticipantID("steg")!
@@ -84,6 +113,80 @@ import WaslSimulation
         #expect(end(at: job.due.advanced(by: .seconds(-1))) == nil)
         #expect(end(at: job.due) == .failed)
         #expect(end(at: job.expiry) == .expired)
+    }
+
+    @Test func oneNumberOfTwoHousesIsTwoRequestsUnderTwoReferences() throws {
+        let subject = RequestID("019339a2-0000-7000-8000-000000000001")!
+        let own = try take(try world.request("steg.bill.pay", fields: [:], house: "hydra", subject: subject))[0]
+        let other = try take(try world.request("steg.bill.pay", fields: [:], house: "kerker", subject: subject))[0]
+        // Worked out by another program.
+        #expect(own.reference.text == "RSWPD7PNYJZPZ2V2IKF2PGWVQZ")
+        #expect(other.reference != own.reference)
+        #expect(!own.isReferenceShared && !other.isReferenceShared)
+    }
+
+    @Test func aRequestWhoseTimeLiesAheadWaitsUntilThen() throws {
+        let request = try world.request("steg.bill.pay", fields: [:], time: TestClock.shared.now.advanced(by: .seconds(3_600)))
+        #expect(try take(request).isEmpty)
+        let reason = try store.read { try String.fetchOne($0, sql: "SELECT reason FROM quarantine") }
+        #expect(reason?.hasPrefix("time: ") == true)
+        let again = try store.transaction { try $0.setAside(for: .time) }.result
+        #expect(again.count == 1)
+        clock.advance(.seconds(3_500))
+        #expect(try take(request).count == 1)
+        #expect(try store.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM quarantine") } == 0)
+    }
+
+    @Test func aJobOfAnEarlierVersionKeepsItsReferenceAndIsLookedUpUnderBoth() throws {
+        let job = try take(try world.request("steg.bill.pay", fields: [:]))[0]
+        var old = job
+        (old.reference, old.otherReference) = (AgencyReference(former: job.subject), AgencyReference(of: job.request))
+        (old.state, old.isDoubted, old.attempts) = (.looking, true, 1)
+        (old.firstAttempt, old.lastAttempt) = (job.accepted.advanced(by: .seconds(-3_600)), job.accepted.advanced(by: .seconds(-3_600)))
+        var run = JobRun(
+            old, fields: ["reference": "123456789", "amount": 5, "payment": "cash"],
+            desk: JobDesk(
+                agency: world.catalogue.agencies[ParticipantID("steg")!]!, catalogue: .init(world.catalogue),
+                openingKeys: world.keys["steg"]!.opening, registry: world.registry, uptime: { .seconds(100_000) }), jitter: 0)
+        func asked(_ action: JobRun.Action) -> String? {
+            if case .translateCall(_, let input) = action { return input["reference"]?.string }
+            return nil
+        }
+        let call: Result<JSON, any Error> = .success(["method": "GET", "path": "/x"])
+        let absent: Result<JSON, any Error> = .success(["result": "absent"])
+        func answer(_ run: inout JobRun) -> JobRun.Action {
+            _ = run.translated(call, at: clock.now)
+            _ = run.intended(old, announcement: nil)
+            _ = run.performed(.answered(status: 200, headers: [:], body: [:], raw: []), at: clock.now)
+            return run.answered(absent, at: clock.now)
+        }
+        #expect(asked(run.start(at: clock.now)) == job.subject.text)
+        #expect(asked(answer(&run)) == job.reference.text, "absent under one of them says nothing")
+        guard case .conclude(let conclusion) = answer(&run), case .lookUp(_, let absences) = conclusion.decision else {
+            Issue.record("absent under both is not counted")
+            return
+        }
+        #expect(absences == 1)
+    }
+
+    @Test func aLookupThatFindsAnotherOrderIsForPeople() throws {
+        var job = try take(try world.request("steg.bill.pay", fields: [:]))[0]
+        (job.state, job.isDoubted, job.attempts) = (.looking, true, 1)
+        var run = JobRun(
+            job, fields: ["reference": "123456789", "amount": 33_750, "payment": "cash"],
+            desk: JobDesk(
+                agency: world.catalogue.agencies[ParticipantID("steg")!]!, catalogue: .init(world.catalogue),
+                openingKeys: world.keys["steg"]!.opening, registry: world.registry), jitter: 0)
+        _ = run.start(at: clock.now)
+        _ = run.translated(.success(["method": "GET", "path": "/x"]), at: clock.now)
+        _ = run.performed(.answered(status: 200, headers: [:], body: [:], raw: []), at: clock.now)
+        let found: JSON = ["result": "completed", "fields": ["receipt_number": "Q-1"], "order": ["amount": 32_750]]
+        guard case .conclude(let conclusion) = run.answered(.success(found), at: clock.now), case .park(let reason) = conclusion.decision
+        else {
+            Issue.record("another's receipt is taken for this order's")
+            return
+        }
+        #expect(reason.contains("`amount`"))
     }
 
     @Test func aRunThatBeganFromSomethingElseCallsNothing() throws {
@@ -188,7 +291,7 @@ import WaslSimulation
     @Test func theSettleTimeCountsFromTheEndOfTheCallThatLeftTheDoubt() throws {
         let clock = Mutex(TestClock.shared.now)
         let store = try JournalStore(
-            path: nil, identity: world.identity("steg"),
+            path: nil, headPath: nil, identity: world.identity("steg"),
             environment: JournalEnvironment(now: { clock.withLock { $0 } }, makeUUID: { UUIDv7(at: $0) }),
             migrations: AgencySchema.register)
         let request = try world.request("steg.bill.pay", fields: [:])

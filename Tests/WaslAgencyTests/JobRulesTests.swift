@@ -2,6 +2,7 @@ import TestSupport
 import Testing
 import WaslCatalogue
 import WaslModel
+import WaslSeal
 
 @testable import WaslAgency
 
@@ -16,11 +17,12 @@ import WaslModel
         attempts: Int = 1, first: Int? = -1, last: Int? = -1, doubted: Bool = false, absences: Int = 0, expiry: Int = 3600
     ) -> Job {
         func at(_ seconds: Int?) -> Timestamp? { seconds.map { now.advanced(by: .seconds($0)) } }
+        let subject = TestWorld.uuid()
         return Job(
-            number: 1, subject: TestWorld.uuid(), source: Source("/houses/hydra")!, message: "m", service: ServiceID("tt.bill.pay")!,
+            number: 1, subject: subject, source: Source("/houses/hydra")!, message: "m", service: ServiceID("tt.bill.pay")!,
             contract: 1, house: ParticipantID("hydra")!, accepted: now, expiry: at(expiry)!, millimes: nil, sealed: "", state: .calling,
             attempts: attempts, firstAttempt: at(first), lastAttempt: at(last), isDoubted: doubted, absences: absences, due: now,
-            revision: 0)
+            revision: 0, reference: AgencyReference(of: RequestKey(house: ParticipantID("hydra")!, subject: subject)))
     }
 
     private func kind(_ decision: Decision) -> String {

@@ -29,7 +29,8 @@ import WaslSimulation
         broker.bind(.receipts, "ledger", "#")
         house = try House(
             House.Parts(
-                id: ParticipantID("hydra")!, journalPath: world.folder + "/journal.sqlite", headPath: nil, keys: world.keys["hydra"]!,
+                id: ParticipantID("hydra")!, journalPath: world.folder + "/journal.sqlite", headPath: world.folder + "/journal.head",
+                keys: world.keys["hydra"]!,
                 registry: world.registry, catalogue: CatalogueHolder(world.catalogue), version: "test"), broker: broker,
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
         house.start()

@@ -15,7 +15,7 @@ import WaslSeal
 
     init() throws {
         world = try TestWorld()
-        store = try JournalStore(path: nil, identity: world.identity("hydra"), migrations: HouseSchema.register)
+        store = try JournalStore(path: nil, headPath: nil, identity: world.identity("hydra"), migrations: HouseSchema.register)
         steps = HouseSteps(house: ParticipantID("hydra")!, key: world.keys["hydra"]!.signing)
         let order = PreparedOrder(
             id: request, messageID: TestWorld.uuid().text, time: TestClock.shared.now, service: ServiceID("steg.bill.pay")!, contract: 1,

@@ -18,7 +18,7 @@ import WaslSeal
 
     private func open(_ participant: String = "hydra", opening: Opening = .usual) throws -> JournalStore {
         try JournalStore(
-            path: path, identity: world.identity(participant), opening: opening, migrations: { _ in })
+            path: path, headPath: path + ".head", identity: world.identity(participant), opening: opening, migrations: { _ in })
     }
 
     private func refusal(_ participant: String = "hydra") -> JournalError? {
@@ -205,12 +205,12 @@ import WaslSeal
             try transaction.quarantine(delivery, reason: "wasl-signature: kid: not a signing key")
             try transaction.quarantine(try world.delivery(try world.request("tt.bill.pay", fields: [:])), reason: "service: not delegated")
         }
-        let again = try store.transaction { try $0.setAsideForSignature() }.result
+        let again = try store.transaction { try $0.setAside(for: .signature) }.result
         #expect(again.map(\.body) == [delivery.body])
         #expect(again[0].signature == delivery.signature)
         #expect(again[0].routingKey == delivery.routingKey)
         _ = try store.transaction { try $0.recordArrival(of: request, body: delivery.body) }
-        #expect(try store.transaction { try $0.setAsideForSignature() }.result.isEmpty)
+        #expect(try store.transaction { try $0.setAside(for: .signature) }.result.isEmpty)
         #expect(try store.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM quarantine") } == 1)
     }
 

@@ -21,7 +21,9 @@ import WaslSimulation
 
     private func journal(_ participant: String) throws -> Journal {
         Journal(
-            try JournalStore(path: world.folder + "/\(participant).sqlite", identity: world.identity(participant), migrations: { _ in }),
+            try JournalStore(
+                path: world.folder + "/\(participant).sqlite", headPath: world.folder + "/\(participant).head",
+                identity: world.identity(participant), migrations: { _ in }),
             logger: logger)
     }
 
@@ -38,6 +40,58 @@ import WaslSimulation
         await pump.awaitConfirmation(of: 51)
         #expect(Set((1...51).map { $0 }).count == 51)
         #expect(broker.depth(of: "ledger") >= 51)
+        pump.close()
+        journal.close()
+    }
+
+    /// A link that reports its own end when it is closed, as a real one does.
+    private final class ClosingLink: PublisherLink, ConsumerLink {
+        private let ends = Mutex<[@Sendable () -> Void]>([])
+
+        func start(_ handler: @escaping @Sendable (PublisherEvent) -> Void) {
+            handler(.up)
+            ends.withLock { $0.append { handler(.down(reason: "closed")) } }
+        }
+
+        func start(_ handler: @escaping @Sendable (ConsumerEvent) -> Void) {
+            handler(.up)
+            ends.withLock { $0.append { handler(.down(reason: "closed")) } }
+        }
+
+        func publish(_ messages: [OutboundMessage]) {}
+        func acknowledge(through tag: DeliveryTag) {}
+        func close() { for end in ends.withLock({ $0 }) { end() } }
+        func cut() { close() }
+    }
+
+    @Test func aLinkThatIsClosedInOrderIsNoNewsAndOneThatBreaksIs() async throws {
+        let lines = Recorder<Logger.Level>()
+        let logger = Logger(label: "test", factory: { _ in RecordingLog(lines: lines) })
+        let journal = try journal("hydra")
+        let (out, into) = (ClosingLink(), ClosingLink())
+        let publishing = PublishingPump(journal, link: out, logger: logger)
+        let consuming = ConsumingPump(journal, link: into, handler: IdleHandler(), logger: logger)
+        publishing.start()
+        consuming.start()
+        out.cut()
+        into.cut()
+        #expect(lines.elements.count { $0 >= .warning } == 2)
+        await consuming.close()
+        publishing.close()
+        journal.close()
+        #expect(lines.elements.count { $0 >= .warning } == 2)
+    }
+
+    @Test func whoeverWaitsForABrokerThatIsAwayIsLetGoAtAStop() async throws {
+        let journal = try journal("hydra")
+        broker.cut()
+        let pump = PublishingPump(journal, link: broker.publisher(name: ""), logger: logger)
+        pump.start()
+        let (_, appended) = try await journal.commit { ((), try $0.append(Self.draft)) }
+        async let isConfirmed = pump.awaitConfirmation(of: appended.number)
+        pump.giveUpWaiting()
+        #expect(await !isConfirmed)
+        #expect(await !pump.awaitConfirmation(of: appended.number), "nor does anybody begin to wait")
         pump.close()
         journal.close()
     }
@@ -171,4 +225,27 @@ private final class RecordingLink: ConsumerLink {
     }
 
     func close() { link.close() }
+}
+
+/// Takes deliveries and does nothing with them.
+private struct IdleHandler: DeliveryHandler {
+    func prepare(_ deliveries: [Delivery]) {}
+    func record(_ prepared: Void, in transaction: JournalTransaction) {}
+    func committed(_ prepared: Void, _ recorded: Void) async {}
+}
+
+/// Notes how loud each line is.
+private struct RecordingLog: LogHandler {
+    let lines: Recorder<Logger.Level>
+    var metadata = Logger.Metadata()
+    var logLevel = Logger.Level.trace
+
+    init(lines: Recorder<Logger.Level>) { self.lines = lines }
+
+    subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+        get { metadata[key] }
+        set { metadata[key] = newValue }
+    }
+
+    func log(event: LogEvent) { lines.append(event.level) }
 }

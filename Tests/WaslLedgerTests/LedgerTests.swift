@@ -1,5 +1,4 @@
 import GRDB
-import Synchronization
 import TestSupport
 import Testing
 import WaslCatalogue
@@ -8,103 +7,6 @@ import WaslModel
 import WaslSeal
 
 @testable import WaslLedger
-
-/// A ledger's steps over a journal in memory, with a clock that the test holds.
-private final class LedgerBench {
-    let world: TestWorld
-    let store: JournalStore
-    let handler: LedgerDeliveries
-    let clock: TestTime
-    let start: Timestamp
-    private var lanes: [String: (epoch: EpochID, sequence: Int64, chain: String?)] = [:]
-
-    init() throws {
-        world = try TestWorld()
-        let clock = TestTime(TestClock.shared.now)
-        self.clock = clock
-        start = clock.now
-        store = try JournalStore(
-            path: nil, identity: world.identity("ledger"),
-            environment: JournalEnvironment(now: { clock.now }, makeUUID: { UUIDv7(at: $0) }), migrations: LedgerSchema.register)
-        handler = LedgerDeliveries(
-            steps: LedgerSteps(catalogue: CatalogueHolder(world.catalogue), times: LedgerTimes()), registry: world.registry,
-            changes: ChangeSignal())
-    }
-
-    /// A message with the next place in its source's lane.
-    func next(
-        _ type: MessageType, from source: String, subject: RequestID? = nil, to recipient: String? = nil,
-        service: String? = "steg.bill.pay", data: JSONObject = [:]
-    ) -> Envelope {
-        let role: Role = ["hydra", "kerker"].contains(source) ? .house : .agency
-        var lane = lanes[source] ?? (EpochID(TestWorld.uuid().text)!, 0, nil)
-        lane.sequence += 1
-        let envelope = Envelope(
-            id: TestWorld.uuid().text, type: type, source: Source(role: role, participant: ParticipantID(source)!), time: clock.now,
-            subject: subject, lane: LanePosition(epoch: lane.epoch, sequence: lane.sequence, chain: lane.chain),
-            recipient: recipient.flatMap { ParticipantID($0) }, service: service.flatMap { ServiceID($0) }, contract: 1,
-            expiry: clock.now.advanced(by: .seconds(86_400)), data: data)
-        lane.chain = digestText(envelope.encoded())
-        lanes[source] = lane
-        return envelope
-    }
-
-    func submitted(_ subject: RequestID, from house: String = "hydra") -> Envelope {
-        next(.requestSubmitted, from: house, subject: subject, to: "steg", data: ["sealed": "x", "millimes": 5])
-    }
-
-    /// A request with a paper in so many pieces, and those pieces.
-    func submitted(_ subject: RequestID, pieces: Int) -> [Envelope] {
-        let notice = AttachmentNotice(id: AttachmentID(TestWorld.uuid().text)!, pieces: pieces, digest: String(repeating: "d", count: 43))
-        let request = next(
-            .requestSubmitted, from: "hydra", subject: subject, to: "steg", data: ["sealed": "x", "attachments": [notice.json]])
-        return [request]
-            + (1...pieces).map { number in
-                var data = AttachmentPiece(id: notice.id, number: number, pieces: pieces).data
-                data["sealed"] = "x"
-                return next(.attachmentChunk, from: "hydra", subject: subject, to: "steg", data: data)
-            }
-    }
-
-    func outcome(_ subject: RequestID, _ status: String, revision: Int64 = 1) -> Envelope {
-        next(.outcome, from: "steg", subject: subject, to: "hydra", data: ["status": .string(status), "revision": .integer(revision)])
-    }
-
-    func delivered(_ outcome: Envelope) -> Envelope {
-        next(
-            .outcomeDelivered, from: "hydra", service: nil,
-            data: ["outcomes": [["id": .string(outcome.id), "subject": JSON(outcome.subject?.text)]]])
-    }
-
-    @discardableResult
-    func record(
-        _ envelopes: Envelope..., queue: String = "ledger", exchange: String? = nil, signedBy: String? = nil
-    ) async throws -> [Envelope] {
-        let deliveries = try envelopes.map { try world.delivery($0, signedBy: signedBy, queue: queue, exchange: exchange) }
-        let prepared = handler.prepare(deliveries)
-        return try store.transaction { try self.handler.record(prepared, in: $0) }.appended.map { try Envelope(parsing: $0.body) }
-    }
-
-    /// - Returns: what the sweep asked for.
-    @discardableResult
-    func sweep(after seconds: Int) throws -> [Envelope] {
-        clock.advance(.seconds(seconds))
-        return try store.transaction { try handler.steps.sweep(world.registry.registry, startedAt: start, in: $0) }.appended
-            .map { try Envelope(parsing: $0.body) }
-    }
-
-    func open() throws -> [String] {
-        try store.read { try String.fetchAll($0, sql: "SELECT class FROM finding WHERE cleared IS NULL ORDER BY class") }
-            .filter { $0 != "silent-participant" }
-    }
-}
-
-final class TestTime: Sendable {
-    private let time: Mutex<Timestamp>
-    init(_ start: Timestamp) { time = Mutex(start) }
-    var now: Timestamp { time.withLock { $0 } }
-    func advance(_ duration: Duration) { time.withLock { $0 = $0.advanced(by: duration) } }
-}
 
 @Suite struct LedgerTests {
     private let bench: LedgerBench
@@ -363,7 +265,8 @@ final class TestTime: Sendable {
     @Test func aChangedByteOfEvidenceIsFoundAndNothingIsChanged() async throws {
         let world = try TestWorld()
         let path = world.folder + "/ledger.sqlite"
-        let store = try JournalStore(path: path, identity: world.identity("ledger"), migrations: LedgerSchema.register)
+        let store = try JournalStore(
+            path: path, headPath: path + ".head", identity: world.identity("ledger"), migrations: LedgerSchema.register)
         let handler = LedgerDeliveries(
             steps: LedgerSteps(catalogue: CatalogueHolder(world.catalogue), times: LedgerTimes()), registry: world.registry,
             changes: ChangeSignal())

@@ -36,8 +36,8 @@ extension AgencySteps {
     }
 
     func note(_ act: String, of job: Job, by holder: String, in transaction: JournalTransaction) throws {
-        try transaction.db.cachedStatement(sql: "INSERT INTO desk_act (subject, at, holder, act) VALUES (?, ?, ?, ?)")
-            .execute(arguments: [job.subject.text, transaction.now.milliseconds, holder, act])
+        try transaction.db.cachedStatement(sql: "INSERT INTO desk_act (job, subject, at, holder, act) VALUES (?, ?, ?, ?, ?)")
+            .execute(arguments: [job.number, job.subject.text, transaction.now.milliseconds, holder, act])
     }
 }
 
@@ -74,11 +74,11 @@ extension AgencyWorker {
             let rows = try Row.fetchAll(
                 db,
                 sql: """
-                    SELECT \(Job.columns), (SELECT holder FROM desk_act d WHERE d.subject = job.subject AND d.act = 'taken'
-                        ORDER BY d.number DESC LIMIT 1)
+                    SELECT \(Job.columns), (SELECT holder FROM desk_act d WHERE d.job = job.number AND d.act = 'taken'
+                        ORDER BY d.number DESC LIMIT 1) AS holder
                     FROM job WHERE state = 'desk' ORDER BY accepted LIMIT 500
                     """)
-            return rows.map { (Job($0), $0[20]) }
+            return rows.map { (Job($0), $0["holder"]) }
         }
     }
 

@@ -12,7 +12,11 @@ public protocol SimulatedAgency: Sendable {
 /// What every simulated agency has: its oracle, its faults, and the memory of what it did.
 public final class SimulatedOffice: Sendable {
     /// What was done under a reference.
-    struct Payment: Sendable { let receipt: String }
+    struct Payment: Sendable {
+        let receipt: String
+        /// What it was asked for, where its lists repeat that.
+        var detail: JSONObject = [:]
+    }
 
     private struct State {
         var calls: [String: Int] = [:]
@@ -41,7 +45,9 @@ public final class SimulatedOffice: Sendable {
         var state = State()
         for line in history {
             state.calls[line.reference, default: 0] += 1
-            if let receipt = line.receipt { state.payments[line.reference, default: []].append(Payment(receipt: receipt)) }
+            if let receipt = line.receipt {
+                state.payments[line.reference, default: []].append(Payment(receipt: receipt, detail: line.detail ?? [:]))
+            }
         }
         self.state = Mutex(state)
         log = try EffectsLog(path: logPath)
@@ -95,7 +101,7 @@ public final class SimulatedOffice: Sendable {
         return try await serve(
             operation.name, reference: reference, acts: operation.acts, malformed: malformed,
             serverError: fail(.internalServerError, "ERREUR_INTERNE"), maintenance: fail(.serviceUnavailable, "MAINTENANCE"),
-            detail: operation.detail,
+            detail: JSONObject(operation.detail.members + operation.listed.compactMap { name in values[name].map { (name, $0) } }),
             acted: acted
         ) { receipt in render(operation.answer(self, receipt, reference)) }
     }
@@ -148,7 +154,7 @@ public final class SimulatedOffice: Sendable {
                     detail: detail.isEmpty ? nil : detail))
         }
         if let receipt {
-            state.withLock { $0.payments[reference, default: []].append(Payment(receipt: receipt)) }
+            state.withLock { $0.payments[reference, default: []].append(Payment(receipt: receipt, detail: detail)) }
             acted(receipt)
         }
         switch fault {

@@ -21,6 +21,8 @@ struct SimulatedOperation: Sendable {
     var isKeyed = false
     /// What the effects log keeps of it besides.
     var detail: JSONObject = [:]
+    /// The fields that a list of what was done repeats.
+    var listed: [String] = []
     /// What the answer says, given the number of what was done.
     let answer: @Sendable (_ office: SimulatedOffice, _ number: String, _ reference: String) -> JSONObject
 
@@ -52,8 +54,12 @@ enum Take {
     static let date: SimulatedOperation.Rule = { value in value.string.map { Timestamp($0 + "T00:00:00Z") != nil } ?? false }
     /// `2026-11`
     static let month: SimulatedOperation.Rule = { value in value.string.map { Timestamp($0 + "-01T00:00:00Z") != nil } ?? false }
-    /// Our callers mark what they send with a UUID.
+    /// Our callers mark what they send with 26 characters of base32.
     static let reference: SimulatedOperation.Rule = { value in
+        value.string.map { $0.utf8.count == 26 && $0.utf8.allSatisfy { (0x41...0x5A).contains($0) || (0x32...0x37).contains($0) } } ?? false
+    }
+    /// An order's own number: a UUID.
+    static let uuid: SimulatedOperation.Rule = { value in
         value.string.map { $0.utf8.count == 36 && $0.utf8.count { $0 == 0x2D } == 4 } ?? false
     }
     static let integer: SimulatedOperation.Rule = { value in value.integer.map { $0 >= 0 } ?? false }

@@ -33,7 +33,7 @@ public struct SimulatedPoste: SimulatedAgency {
             let order = context.parameters.get("order") ?? ""
             return try await rest.take(
                 SimulatedOperation(
-                    name: "lookup", fields: ["order": Take.reference, "caller": Take.reference], reference: "caller", acts: false
+                    name: "lookup", fields: ["order": Take.uuid, "caller": Take.reference], reference: "caller", acts: false
                 ) { _, _, _ in book.state(of: order) }, request, path: ["order": .string(order)], headers: ["caller": "x-reference"],
                 status: .ok)
         }
@@ -61,7 +61,7 @@ public struct SimulatedPoste: SimulatedAgency {
         if office.payments(key).isEmpty, let (status, code) = book.objection(kind, about: about, amount: amount) {
             return rest.fail(status, code)
         }
-        var fields = extra.merging(["order": Take.reference, "key": Take.reference]) { $1 }
+        var fields = extra.merging(["order": Take.uuid, "key": Take.reference]) { $1 }
         if kind != .void { fields["amount"] = Take.amount }
         let operation = SimulatedOperation(
             name: kind.rawValue, fields: fields, reference: "key", refusal: kind == .authorise ? "DECLINED" : nil, isKeyed: true,

@@ -48,7 +48,9 @@ struct SimulatedREST: Sendable {
         guard let reference = request.uri.queryParameters[Substring(query)].map(String.init) else {
             return fail(.badRequest, "REQUETE_INVALIDE \(query)")
         }
-        let done = office.payments(reference).map { JSON.object(operation.answer(office, $0.receipt, reference)) }
+        let done = office.payments(reference).map { payment in
+            JSON.object(JSONObject(operation.answer(office, payment.receipt, reference).members + payment.detail.members))
+        }
         return .simulated(.ok, [member: .array(done)])
     }
 }

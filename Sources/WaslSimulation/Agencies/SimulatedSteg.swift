@@ -58,7 +58,7 @@ public struct SimulatedSteg: SimulatedAgency {
         name: "paiement",
         fields: [
             "reference_facture": Take.digits(9), "reference_externe": Take.reference, "montant_millimes": Take.amount, "mode": Take.mode,
-        ], reference: "reference_externe", refusal: "MONTANT_REFUSE"
+        ], reference: "reference_externe", refusal: "MONTANT_REFUSE", listed: ["reference_facture", "montant_millimes"]
     ) { _, number, reference in ["numero_quittance": .string(number), "reference_externe": .string(reference)] }
 
     private static let reading = SimulatedOperation(
@@ -66,7 +66,8 @@ public struct SimulatedSteg: SimulatedAgency {
         fields: [
             "reference_client": Take.digits(9), "numero_compteur": Take.digits(6...12), "index": Take.integer, "date_releve": Take.date,
             "reference_externe": Take.reference,
-        ], reference: "reference_externe", refusal: "INDEX_INFERIEUR", known: ("numero_compteur", "COMPTEUR_INCONNU")
+        ], reference: "reference_externe", refusal: "INDEX_INFERIEUR", known: ("numero_compteur", "COMPTEUR_INCONNU"),
+        listed: ["reference_client", "numero_compteur", "index"]
     ) { office, _, reference in
         ["accepte": .bool(office.number(reference) % 4 != 0), "estimation_millimes": JSON(30_000 + office.number(reference) % 90_000)]
     }

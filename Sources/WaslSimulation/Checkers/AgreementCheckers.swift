@@ -3,35 +3,31 @@ import WaslModel
 /// After the faults have stopped, house and ledger say what the wire says, or an open finding says why not.
 struct WordsAgree: Checker {
     private var outcomes = Outcomes()
-    private var houses: [String: String] = [:]
 
-    mutating func observe(_ observation: Observation) {
-        outcomes.observe(observation)
-        guard case .routed(let message) = observation, !message.isForged, message.envelope.type == .requestSubmitted,
-            let subject = message.envelope.subject?.text
-        else { return }
-        houses[subject] = message.envelope.source.participant.text
-    }
+    mutating func observe(_ observation: Observation) { outcomes.observe(observation) }
 
     func conclude(_ word: FinalWord, _ report: (String?, String) -> Void) {
-        let explained = Set(word.findings.compactMap(\.subject))
-        for subject in outcomes.submitted.sorted() {
-            let status = outcomes.standing[subject]?.status.rawValue
-            if word.ledger[subject] == nil { report(subject, "the ledger does not know it") }
-            if let status, word.ledger[subject] != status, !explained.contains(subject) {
-                report(subject, "the ledger says `\(word.ledger[subject] ?? "nothing")`, the wire `\(status)`")
+        let explained = Set(word.findings.filter(\.isOpen).compactMap(\.request))
+        for (request, submitted) in outcomes.submitted.sorted(by: { $0.key < $1.key }) {
+            let subject = request.subject.text
+            guard let known = word.ledger[request] else {
+                report(subject, "the ledger does not know it")
+                continue
             }
-            if let status, word.houses[subject] != status, !explained.contains(subject) {
-                report(subject, "the house says `\(word.houses[subject] ?? "nothing")`, the wire `\(status)`")
+            // What was sent is never explained away: no finding makes it another request.
+            if known.agency != submitted.recipient?.text { report(subject, "the ledger has it at \(known.agency)") }
+            if known.service != submitted.service?.text { report(subject, "the ledger has it as \(known.service)") }
+            if known.submitted != submitted.time { report(subject, "the ledger has it sent at \(known.submitted)") }
+            if known.millimes != submitted.data["millimes"]?.integer { report(subject, "the ledger has another amount") }
+            guard let status = outcomes.standing[request]?.status, !explained.contains(request) else { continue }
+            if known.status != status.rawValue { report(subject, "the ledger says `\(known.status)`, the wire `\(status.rawValue)`") }
+            if word.houses[request] != status.rawValue {
+                report(subject, "the house says `\(word.houses[request] ?? "nothing")`, the wire `\(status.rawValue)`")
             }
-            if let status, OutcomeStatus(rawValue: status)?.isTerminal == true, !word.delivered.contains(subject),
-                !explained.contains(subject)
-            {
-                report(subject, "the ledger does not know that the outcome was delivered")
-            }
+            if status.isTerminal, !known.isDelivered { report(subject, "the ledger does not know that the outcome was delivered") }
         }
-        for subject in word.ledger.keys.sorted() where !outcomes.submitted.contains(subject) && !explained.contains(subject) {
-            report(subject, "the ledger knows it, and no house ever sent it")
+        for request in word.ledger.keys.sorted() where outcomes.submitted[request] == nil && !explained.contains(request) {
+            report(request.subject.text, "the ledger knows it, and no house ever sent it")
         }
     }
 }
@@ -40,7 +36,7 @@ struct WordsAgree: Checker {
 struct NobodyWaits: Checker {
     private static let patience: Duration = .seconds(120)
     private var shown: [ShownReceipt] = []
-    private var answered: [String: Timestamp] = [:]
+    private var answered: [RequestKey: Timestamp] = [:]
     /// By participant (`""` is everybody): stretches of trouble, joined where they touch.
     private var disturbances: [String: [ClosedRange<Int64>]] = [:]
 
@@ -56,8 +52,8 @@ struct NobodyWaits: Checker {
                 disturbances[key, default: []].append(at.milliseconds...until.milliseconds)
             }
         case .routed(let message) where !message.isForged:
-            guard let subject = message.envelope.subject?.text, message.envelope.status != nil else { return }
-            answered[subject] = answered[subject] ?? message.at
+            guard let request = message.envelope.request, message.envelope.status != nil else { return }
+            answered[request] = answered[request] ?? message.at
         default: break
         }
     }
@@ -70,9 +66,11 @@ struct NobodyWaits: Checker {
         for receipt in shown {
             let until = receipt.at.advanced(by: NobodyWaits.patience)
             let window = receipt.at.milliseconds - 600_000...until.milliseconds
-            if ["", receipt.house, receipt.agency, "ledger"].contains(where: { isDisturbed($0, in: window) }) { continue }
+            if ["", receipt.request.house.text, receipt.agency, "ledger"].contains(where: { isDisturbed($0, in: window) }) { continue }
             guard let at = answered[receipt.request], at <= until else {
-                report(receipt.request, "nothing was wrong with \(receipt.house) and \(receipt.agency), and it took more than two minutes")
+                report(
+                    receipt.request.subject.text,
+                    "nothing was wrong with \(receipt.request.house) and \(receipt.agency), and it took more than two minutes")
                 continue
             }
         }

@@ -14,12 +14,32 @@ public enum Observation: Sendable {
     case disturbed(at: Timestamp, until: Timestamp, participant: String?)
     /// A participant's disk was lost, or put back as it was earlier.
     case diskLost(at: Timestamp, participant: String)
+    /// A participant's clock was put wrong.
+    case clockWrong(participant: String)
+    /// Somebody with a participant's key said what that participant must not say.
+    case lied(Lie)
+}
+
+/// A lie that was told: by whose key, and about whom.
+public struct Lie: Sendable {
+    /// What kind it is, and which findings may name it.
+    public let kind: String
+    public let findings: Set<String>
+    public let signer: String
+    /// The request that it is about, where it is about one.
+    public let request: RequestKey?
+
+    public init(kind: String, findings: Set<String>, signer: String, request: RequestKey?) {
+        self.kind = kind
+        self.findings = findings
+        self.signer = signer
+        self.request = request
+    }
 }
 
 public struct ShownReceipt: Sendable {
     public let at: Timestamp
-    public let request: String
-    public let house: String
+    public let request: RequestKey
     public let service: String
     public let agency: String
     public let isRead: Bool
@@ -28,12 +48,11 @@ public struct ShownReceipt: Sendable {
     public let text: String
 
     public init(
-        at: Timestamp, request: String, house: String, service: String, agency: String, isRead: Bool, millimes: Int64?,
+        at: Timestamp, request: RequestKey, service: String, agency: String, isRead: Bool, millimes: Int64?,
         text: String
     ) {
         self.at = at
         self.request = request
-        self.house = house
         self.service = service
         self.agency = agency
         self.isRead = isRead
@@ -46,7 +65,7 @@ public struct RoutedMessage: Sendable {
     public let at: Timestamp
     public let envelope: Envelope
     public let digest: String
-    /// Put there by somebody who is not a participant.
+    /// Put there by somebody who is not a participant, or a participant's lie: no part of what is true.
     public let isForged: Bool
     /// Its bytes hold a citizen's data in the clear.
     public let isReadable: Bool
@@ -62,27 +81,48 @@ public struct RoutedMessage: Sendable {
 
 /// What house and ledger say in the end, as their interfaces say it.
 public struct FinalWord: Sendable {
-    public struct OpenFinding: Sendable {
+    public struct Finding: Sendable {
         public let kind: String
+        public let isOpen: Bool
         public let participant: String?
-        public let subject: String?
+        public let request: RequestKey?
         public let evidence: JSON
 
-        public init(kind: String, participant: String?, subject: String?, evidence: JSON) {
+        public init(kind: String, isOpen: Bool, participant: String?, request: RequestKey?, evidence: JSON) {
             self.kind = kind
+            self.isOpen = isOpen
             self.participant = participant
-            self.subject = subject
+            self.request = request
             self.evidence = evidence
         }
     }
 
+    /// What the ledger says of a request.
+    public struct LedgersWord: Sendable {
+        public let status: String
+        public let agency: String
+        public let service: String
+        public let submitted: Timestamp
+        public let millimes: Int64?
+        public let isDelivered: Bool
+
+        public init(status: String, agency: String, service: String, submitted: Timestamp, millimes: Int64?, isDelivered: Bool) {
+            self.status = status
+            self.agency = agency
+            self.service = service
+            self.submitted = submitted
+            self.millimes = millimes
+            self.isDelivered = isDelivered
+        }
+    }
+
     /// Request to state, by the houses.
-    public var houses: [String: String] = [:]
-    /// Request to status, by the ledger.
-    public var ledger: [String: String] = [:]
-    /// Requests whose outcome the ledger knows to be delivered.
-    public var delivered: Set<String> = []
-    public var findings: [OpenFinding] = []
+    public var houses: [RequestKey: String] = [:]
+    public var ledger: [RequestKey: LedgersWord] = [:]
+    /// Open and cleared.
+    public var findings: [Finding] = []
+    /// Digests of all messages in the ledger's log.
+    public var logged: Set<String> = []
     /// The ledger's file holds a citizen's data in the clear.
     public var isLedgerReadable = false
 

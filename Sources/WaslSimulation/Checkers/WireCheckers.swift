@@ -44,28 +44,29 @@ struct LanesHold: Checker {
 /// A receipt names the very message that was sent, and its time is the message's.
 struct ReceiptsHold: Checker {
     private var shown: [ShownReceipt] = []
-    private var digests: [String: Set<String>] = [:]
-    private var times: [String: Timestamp] = [:]
+    private var digests: [RequestKey: Set<String>] = [:]
+    private var times: [RequestKey: Timestamp] = [:]
 
     mutating func observe(_ observation: Observation) {
         switch observation {
         case .shown(let receipt): shown.append(receipt)
         case .routed(let message) where message.envelope.type == .requestSubmitted && !message.isForged:
-            guard let subject = message.envelope.subject?.text else { return }
-            digests[subject, default: []].insert(message.digest)
-            times[subject] = message.envelope.time
+            guard let request = message.envelope.request else { return }
+            digests[request, default: []].insert(message.digest)
+            times[request] = message.envelope.time
         default: break
         }
     }
 
     func conclude(_ word: FinalWord, _ report: (String?, String) -> Void) {
         for receipt in shown {
+            let subject = receipt.request.subject.text
             guard let sent = digests[receipt.request], let json = try? JSON.parse(receipt.text) else { continue }
             if json["digest"]?.string.map({ sent == [$0] }) != true {
-                report(receipt.request, "the receipt's digest is of another message")
+                report(subject, "the receipt's digest is of another message")
             }
-            if json["time"]?.string != times[receipt.request]?.description { report(receipt.request, "the receipt has another time") }
-            if json["house"]?.string != receipt.house { report(receipt.request, "the receipt is another house's") }
+            if json["time"]?.string != times[receipt.request]?.description { report(subject, "the receipt has another time") }
+            if json["house"]?.string != receipt.request.house.text { report(subject, "the receipt is another house's") }
         }
     }
 }

@@ -1,4 +1,5 @@
 # A payment is listed under our reference once it is done; an empty list says that it is not done yet.
+# What the list says of the bill and the amount is held against the order.
 def reason(code; ar; fr; en): {result: "refused", reason: {code: code, ar: ar, fr: fr, en: en}};
 def object: if type == "object" then . else {} end;
 
@@ -6,7 +7,9 @@ def object: if type == "object" then . else {} end;
 | if .phase == "lookup" then
     if .status == 200 and ($body.paiements | type) == "array" then
       if ($body.paiements | length) > 0 then
-        {result: "completed", fields: {receipt_number: ($body.paiements[0] | object | .numero_quittance)}}
+        $body.paiements[0] | object
+        | {result: "completed", fields: {receipt_number: .numero_quittance},
+           order: {reference: .reference_facture, amount: .montant_millimes}}
       else
         {result: "absent"}
       end

@@ -8,7 +8,8 @@ def object: if type == "object" then . else {} end;
 | if .phase == "lookup" and $list == [] then
     {result: "absent"}
   elif .phase == "lookup" and ($first.accepte | type) == "boolean" and ($first.estimation_millimes | type) == "number" then
-    {result: "completed", fields: {accepted: $first.accepte, estimate: $first.estimation_millimes}}
+    {result: "completed", fields: {accepted: $first.accepte, estimate: $first.estimation_millimes},
+     order: {reference: $first.reference_client, meter_number: $first.numero_compteur, index: $first.index}}
   elif .phase == "lookup" then
     {result: "doubt", why: "status \(.status)"}
   elif .status == 201 and ($body.accepte | type) == "boolean" and ($body.estimation_millimes | type) == "number" then

@@ -1,0 +1,378 @@
+import GRDB
+import TestSupport
+import Testing
+import WaslJournal
+import WaslModel
+import WaslSeal
+
+@testable import WaslLedger
+
+/// What one participant's key is enough for: its own affairs.
+@Suite struct InsiderTests {
+    private let bench: LedgerBench
+    private let subject = TestWorld.uuid()
+
+    init() throws { bench = try LedgerBench() }
+
+    private func named(_ kind: String, _ participant: String?) -> LedgerBench.Named { .init(kind: kind, participant: participant) }
+
+    // MARK: A request is house and number
+
+    @Test func aSecondHousesRequestUnderOneNumberIsAnotherRequestAndIsNamed() async throws {
+        try await bench.record(bench.submitted(subject))
+        let other = bench.next(
+            .requestSubmitted, from: "kerker", subject: subject, to: "tt", service: "tt.bill.view", data: ["sealed": "x"])
+        try await bench.record(other)
+        let first = try #require(try bench.request(subject))
+        #expect(first["agency"] == "steg" && first["millimes"] == 5)
+        #expect(try bench.request(subject, of: "kerker")?["agency"] == "tt")
+        #expect(try bench.named() == [named("subject-collision", nil)], "nobody proves who copied whom")
+        let outcome = bench.outcome(subject, "completed")
+        try await bench.record(outcome)
+        #expect(try bench.request(subject)?["status"] == "completed")
+        #expect(try bench.request(subject, of: "kerker")?["status"] as String? == nil)
+    }
+
+    @Test func aSecondRequestOfOneHouseUnderOneNumberGoesNowhere() async throws {
+        try await bench.record(bench.submitted(subject))
+        let second = bench.next(
+            .requestSubmitted, from: "hydra", subject: subject, to: "tt", service: "tt.bill.view", data: ["sealed": "x"])
+        try await bench.record(second)
+        #expect(try bench.request(subject)?["agency"] == "steg")
+        #expect(try bench.request(subject)?["millimes"] == 5)
+        #expect(try bench.named() == [named("contradicting-requests", "hydra")])
+    }
+
+    // MARK: Words count only from whom they are about
+
+    @Test func anotherHouseCannotSayThatAnOutcomeWasDelivered() async throws {
+        let outcome = bench.outcome(subject, "completed")
+        try await bench.record(bench.submitted(subject), outcome)
+        try bench.sweep(after: 40)
+        #expect(try bench.named() == [named("undelivered-outcome", "hydra")])
+        try await bench.record(bench.delivered(outcome, by: "kerker"))
+        try bench.sweep(after: 11)
+        #expect(try bench.named() == [named("undelivered-outcome", "hydra"), named("foreign-word", "kerker")])
+        #expect(try bench.request(subject)?["delivered"] as Int64? == nil)
+    }
+
+    @Test func anInventedOutcomeOfItsOwnDoesNotCountAsDelivered() async throws {
+        var invented = bench.outcome(subject, "completed")
+        try await bench.record(bench.submitted(subject), invented)
+        invented.id = TestWorld.uuid().text
+        try bench.sweep(after: 40)
+        try await bench.record(bench.delivered(invented))
+        #expect(try bench.named() == [named("undelivered-outcome", "hydra")])
+    }
+
+    @Test(arguments: [MessageType.outcome, .requestTaken, .attemptIntended, .attachmentChunk])
+    func anotherAgencyCannotSpeakOfARequest(_ type: MessageType) async throws {
+        try await bench.record(bench.submitted(subject))
+        var data: JSONObject = ["status": "completed", "revision": 1, "attempt": 1]
+        if type == .attachmentChunk { data = AttachmentPiece(id: AttachmentID(TestWorld.uuid().text)!, number: 1, pieces: 1).data }
+        try await bench.record(bench.next(type, from: "tt", subject: subject, to: "hydra", data: data))
+        let request = try #require(try bench.request(subject))
+        #expect(request["status"] as String? == nil && request["taken"] as Int64? == nil)
+        #expect(try bench.named() == [named("foreign-word", "tt")])
+        #expect(try bench.store.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM attachment") } == 0)
+    }
+
+    @Test func whatComesBeforeItsRequestWaitsUntilTheRequestTellsWhoWasEntitled() async throws {
+        let (lie, truth) = (bench.outcome(subject, "refused", from: "tt"), bench.outcome(subject, "completed"))
+        let submitted = bench.submitted(subject)
+        try await bench.record(lie, truth)
+        #expect(try bench.request(subject) == nil, "nothing is made of words whose request has not come")
+        try bench.sweep(after: 11)
+        #expect(try bench.named().contains(named("orphan-outcome", "tt")))
+        try await bench.record(submitted)
+        #expect(try bench.request(subject)?["status"] == "completed")
+        #expect(try bench.named() == [named("foreign-word", "tt")])
+    }
+
+    @Test func soManyWordsWaitOfOneSourceAtMost() async throws {
+        for _ in 0..<3 {
+            let flood = (0..<2_000).map { _ in bench.outcome(TestWorld.uuid(), "completed", from: "tt") }
+            try await bench.record(all: flood)
+        }
+        #expect(try bench.store.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM waiting") } == LedgerSteps.waitingMax)
+        #expect(try bench.named() == [named("foreign-word", "tt")])
+        try await bench.record(bench.outcome(subject, "completed"), bench.submitted(subject))
+        #expect(try bench.request(subject)?["status"] == "completed", "nobody else's words are held up")
+    }
+
+    @Test func aFloodOfLiesIsCountedAndNotListed() async throws {
+        let requests = (0..<Findings.openMax + 50).map { _ in TestWorld.uuid() }
+        for part in [requests.prefix(300), requests.dropFirst(300)] {
+            try await bench.record(all: part.map { bench.submitted($0) })
+            try await bench.record(all: part.map { bench.outcome($0, "completed", from: "tt") })
+        }
+        let count = try bench.store.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM finding WHERE class = 'foreign-word'") }
+        #expect(count == Findings.openMax + 1)
+    }
+
+    // MARK: Lanes
+
+    @Test func aNumberUnderAnothersEpochIsNotTheOwners() async throws {
+        let opening = bench.opening(of: "steg")
+        try await bench.record(opening)
+        let epoch = try #require(opening.lane?.epoch)
+        let squat = bench.claiming(epoch, 2, .messageRefused, from: "kerker", data: ["reason": "x", "digest": "d", "bytes": 1])
+        try await bench.record(squat)
+        #expect(try bench.named() == [named("foreign-lane", "kerker")])
+        try await bench.record(bench.submitted(subject), bench.outcome(subject, "completed"))
+        #expect(try bench.request(subject)?["status"] == "completed", "the owner's second message is taken")
+        #expect(try bench.named() == [named("foreign-lane", "kerker")])
+        try bench.sweep(after: 20)
+        #expect(try !bench.named().contains { $0.kind == "gap" }, "nothing is missing of a lane that is nobody's")
+    }
+
+    @Test func whoComesBeforeTheOwnerIsNamedWhenTheOwnerOpens() async throws {
+        let opening = bench.opening(of: "steg")
+        let epoch = try #require(opening.lane?.epoch)
+        let squat = bench.claiming(epoch, 2, .messageRefused, from: "kerker", data: ["reason": "x", "digest": "d", "bytes": 1])
+        try await bench.record(squat)
+        let outcome = bench.outcome(subject, "completed")
+        try await bench.record(bench.submitted(subject), outcome)
+        #expect(try bench.request(subject)?["status"] == "completed", "the owner's second message is taken although its first is late")
+        try await bench.record(opening)
+        #expect(try bench.named().filter { $0.kind == "foreign-lane" } == [named("foreign-lane", "kerker")])
+    }
+
+    @Test func twoOpeningsOfOneEpochBlameNobody() async throws {
+        let opening = bench.opening(of: "steg")
+        let epoch = try #require(opening.lane?.epoch)
+        let copied = bench.claiming(epoch, 1, .journalOpened, from: "kerker", data: ["epoch": .string(epoch.text), "reason": "mine"])
+        try await bench.record(copied)
+        let outcome = bench.outcome(subject, "completed")
+        try await bench.record(bench.submitted(subject), outcome)
+        try await bench.record(opening)
+        #expect(try bench.named() == [named("foreign-lane", nil)])
+        // What was set aside meanwhile comes once more: the number is missing.
+        try await bench.record(outcome)
+        #expect(try bench.request(subject)?["status"] == "completed")
+    }
+
+    // MARK: Blame
+
+    @Test func aMessageWithoutSignatureBlamesNobody() async throws {
+        let forged = try bench.world.delivery(bench.submitted(subject))
+        let unsigned = Delivery(
+            tag: forged.tag, queue: "ledger", exchange: forged.exchange, routingKey: "steg.steg-bill-pay.kerker", isRedelivered: false,
+            messageID: forged.messageID, contentType: forged.contentType, signature: nil, body: forged.body)
+        let prepared = bench.handler.prepare([unsigned])
+        _ = try bench.store.transaction { try bench.handler.record(prepared, in: $0) }
+        #expect(try bench.named() == [named("refused-message", nil)])
+        let evidence = try bench.store.read { try String.fetchOne($0, sql: "SELECT evidence FROM finding") }
+        let json = try JSON.parse(evidence ?? "")
+        #expect(json["says"] == "/houses/hydra" && json["broker"] == "kerker", "what it says, and whose user the broker had it from")
+    }
+
+    @Test func aSignedMessageInANeighboursNameBlamesItsSigner() async throws {
+        try await bench.record(bench.submitted(subject), signedBy: "kerker")
+        #expect(try bench.named() == [named("refused-message", "kerker")])
+    }
+
+    @Test func whatParticipantsSetAsideIsTheirWordAndBlamesNobody() async throws {
+        try await bench.record(
+            bench.next(.messageRefused, from: "steg", service: nil, data: ["reason": "id: …", "digest": "d", "bytes": 1]))
+        #expect(try bench.named() == [named("refused-message", nil)])
+    }
+
+    // MARK: Times
+
+    @Test(arguments: [(31_536_000, true), (700, true), (500, false), (0, false)])
+    func aTimeAheadIsNamed(_ seconds: Int, _ isNamed: Bool) async throws {
+        var request = bench.submitted(subject)
+        request.time = bench.clock.now.advanced(by: .seconds(seconds))
+        try await bench.record(request)
+        #expect(try bench.named() == (isNamed ? [named("implausible-time", "hydra")] : []))
+    }
+
+    @Test func aTimeBeforeWhatItsHouseHadNotTakenYetIsNamed() async throws {
+        try await bench.record(bench.submitted(TestWorld.uuid()))
+        try await bench.record(bench.beat(1, of: "hydra", sequence: 1))
+        bench.clock.advance(.seconds(3_600))
+        try await bench.record(bench.beat(2, of: "hydra", sequence: 1))
+        var request = bench.submitted(subject)
+        request.time = bench.clock.now.advanced(by: .seconds(-1_800))
+        try await bench.record(request)
+        #expect(try bench.named() == [named("implausible-time", "hydra")])
+    }
+
+    @Test func whatAHouseTookInTheDarkKeepsItsTime() async throws {
+        try await bench.record(bench.submitted(TestWorld.uuid()))
+        try await bench.record(bench.beat(1, of: "hydra", sequence: 1))
+        bench.clock.advance(.seconds(3 * 86_400))
+        var request = bench.submitted(subject)
+        request.time = bench.clock.now.advanced(by: .seconds(-2 * 86_400))
+        try await bench.record(request)
+        #expect(try bench.named() == [])
+    }
+
+    @Test func aTimeThatFallsAlongItsLaneIsNamed() async throws {
+        try await bench.record(bench.submitted(TestWorld.uuid()))
+        var request = bench.submitted(subject)
+        request.time = bench.clock.now.advanced(by: .seconds(-86_400))
+        try await bench.record(request)
+        #expect(try bench.named() == [named("implausible-time", "hydra")])
+    }
+
+    // MARK: Presence
+
+    @Test func anOldBeatPlayedAgainNeitherHidesSilenceNorCounts() async throws {
+        try await bench.record(bench.submitted(subject))
+        let beat = bench.beat(7, of: "hydra", sequence: 1)
+        try await bench.record(beat)
+        for _ in 0..<8 {
+            try bench.sweep(after: 10)
+            try await bench.record(beat)
+        }
+        let silent = try bench.store.read {
+            try String.fetchAll($0, sql: "SELECT participant FROM finding WHERE class = 'silent-participant' AND cleared IS NULL")
+        }
+        #expect(silent.contains("hydra"))
+        #expect(try bench.store.read { try Int.fetchOne($0, sql: "SELECT old_beats FROM participant WHERE id = 'hydra'") } == 8)
+    }
+
+    @Test func anOldBeatDoesNotTakeBackWhatANewerOneNamed() async throws {
+        try await bench.record(bench.submitted(subject))
+        try await bench.record(bench.beat(9, of: "hydra", sequence: 4))
+        try await bench.record(bench.beat(8, of: "hydra", sequence: 1))
+        let asked = try bench.sweep(after: 6)
+        #expect(asked.map { $0.data["through"]?.string.flatMap { Int64($0) } } == [4])
+    }
+
+    @Test func aClockThatIsAheadIsNamedAndOneThatIsBehindTwice() async throws {
+        try await bench.record(bench.submitted(subject))
+        try await bench.record(bench.beat(1, of: "hydra", sequence: 1, at: bench.clock.now.advanced(by: .seconds(3_600))))
+        #expect(try bench.named() == [named("clock-skew", "hydra")])
+        try await bench.record(bench.beat(2, of: "hydra", sequence: 1))
+        #expect(try bench.named() == [])
+        try await bench.record(bench.beat(3, of: "hydra", sequence: 1, at: bench.clock.now.advanced(by: .seconds(-3_600))))
+        #expect(try bench.named() == [], "one that was long on its way is no wrong clock")
+        try await bench.record(bench.beat(4, of: "hydra", sequence: 1, at: bench.clock.now.advanced(by: .seconds(-3_600))))
+        #expect(try bench.named() == [named("clock-skew", "hydra")])
+    }
+
+    @Test func whoHoldsAnOldRegistryForLongIsNamed() async throws {
+        try await bench.record(bench.opening(of: "hydra"), bench.beat(1, of: "hydra", sequence: 1, registry: 4))
+        try bench.sweep(after: 10)
+        #expect(try bench.named() == [])
+        try bench.sweep(after: 3_700)
+        #expect(try bench.named() == [named("stale-registry", "hydra")])
+        try await bench.record(bench.beat(2, of: "hydra", sequence: 1, registry: 5))
+        try bench.sweep(after: 1)
+        #expect(try bench.named() == [])
+    }
+
+    @Test func aRegistryThatHasRunOutIsNamedAndStopsNothing() async throws {
+        try bench.sweep(after: 400 * 86_400)
+        #expect(try bench.named() == [named("stale-registry", nil)])
+        try await bench.record(bench.submitted(subject))
+        #expect(try bench.request(subject) != nil)
+    }
+
+    @Test(arguments: ["backlog", "oldestms", "registry", "beat", "circuit", "clock", "version", "sequence", "epoch"])
+    func aPresenceWithAWrongMemberIsNamedAndBelievedInNothing(_ member: String) async throws {
+        try await bench.record(bench.submitted(subject))
+        var beat = bench.beat(1, of: "hydra", sequence: 1)
+        beat.data[member] = member == "circuit" || member == "version" ? 5 : .number(9.2e18)
+        try await bench.record(beat)
+        #expect(try bench.named() == [named("refused-message", "hydra")])
+        let evidence = try bench.store.read { try String.fetchOne($0, sql: "SELECT evidence FROM finding") }
+        #expect(evidence?.contains("data.\(member)") == true)
+        try await bench.record(bench.beat(2, of: "hydra", sequence: 1))
+        #expect(try bench.named() == [], "the next right one puts it straight")
+    }
+
+    // MARK: Epochs
+
+    @Test func aJournalThatBeginsAnewWithoutSayingWhyIsNamed() async throws {
+        let first = bench.opening(of: "hydra")
+        try await bench.record(first)
+        try await bench.record(bench.opening(of: "hydra", previous: first.lane?.epoch))
+        #expect(try bench.named() == [])
+        try await bench.record(bench.opening(of: "hydra"))
+        #expect(try bench.named() == [named("epoch-changed", "hydra")])
+    }
+
+    // MARK: Evidence
+
+    @Test func oneAlteredSignatureNeitherStopsTheExportNorTheRebuild() async throws {
+        let all = (0..<4).map { _ in bench.submitted(TestWorld.uuid()) }
+        var deliveries = try all.map { try bench.world.delivery($0, queue: "ledger") }
+        let altered = deliveries[1]
+        deliveries[1] = Delivery(
+            tag: altered.tag, queue: "ledger", exchange: altered.exchange, routingKey: altered.routingKey, isRedelivered: false,
+            messageID: altered.messageID, contentType: altered.contentType, signature: deliveries[0].signature, body: altered.body)
+        let prepared = bench.handler.prepare(deliveries)
+        _ = try bench.store.transaction { try bench.handler.record(prepared, in: $0) }
+        let checked = try bench.store.read { try Bool.fetchAll($0, sql: "SELECT is_checked FROM evidence ORDER BY number") }
+        #expect(checked == [false, false, false, true], "the run's end vouches for it")
+        let text = EvidenceFile.text(try bench.store.read { try LedgerQueries.evidence($0, of: ParticipantID("hydra")!) })
+        let registry = bench.world.registry.registry
+        let read = try EvidenceFile.read(Array(text.utf8)) { try registry.verify($0.envelope, body: $0.body, signature: $0.signature) }
+        #expect(read.messages.count == 4 && read.isWhole)
+        // Without the message after it, nothing speaks for it: it is left out, and named.
+        let torn = text.split(separator: "\n").enumerated().filter { $0.offset != 2 }.map { String($0.element) }.joined(separator: "\n")
+            .replacing("\"messages\":4", with: "\"messages\":3")
+        let rest = try EvidenceFile.read(Array(torn.utf8)) { try registry.verify($0.envelope, body: $0.body, signature: $0.signature) }
+        #expect(rest.messages.count == 2 && !rest.isWhole && rest.leftOut.count == 1)
+        #expect(rest.leftOut.first?.contains(all[1].id) == true)
+    }
+
+    // MARK: People
+
+    @Test func aPersonClosesAFindingWithAReason() async throws {
+        try await bench.record(bench.submitted(subject), signedBy: "kerker")
+        let (kind, again) = try bench.store.transaction { transaction in
+            let findings = Findings(transaction: transaction)
+            return (
+                try findings.close(1, by: "amina", reason: "the key was replaced"), try findings.close(1, by: "amina", reason: "twice")
+            )
+        }.result
+        #expect(kind == "refused-message" && again == nil)
+        #expect(try bench.named() == [])
+    }
+}
+
+@Suite struct LedgerMigrationTests {
+    @Test func aLedgerOfAnEarlierVersionKeepsItsRequestsAndWhatWaits() throws {
+        let queue = try DatabaseQueue()
+        var migrator = DatabaseMigrator()
+        LedgerSchema.register(in: &migrator)
+        try migrator.migrate(queue, upTo: "ledger-3")
+        let (known, orphan) = (TestWorld.uuid().text, TestWorld.uuid().text)
+        try queue.write { db in
+            for (number, source, sequence, type, subject) in [
+                (1, "/houses/hydra", 1, "request.submitted", known), (2, "/agencies/steg", 1, "outcome", orphan),
+            ] {
+                try db.execute(
+                    sql: "INSERT INTO entry VALUES (?, 5, ?, ?, ?, NULL, ?, ?, ?, 4, 'd')",
+                    arguments: [number, source, "epoch-\(number)", sequence, "id-\(number)", "tn.wasl.\(type).v1", subject])
+                try db.execute(
+                    sql: "INSERT INTO evidence VALUES (?, 's', CAST(? AS BLOB))",
+                    arguments: [number, number == 1 ? #"{"recipient":"steg"}"# : #"{"recipient":"kerker"}"#])
+                try db.execute(
+                    sql: "INSERT INTO lane VALUES (?, ?, 1, 1, 0, NULL, 0, 0)", arguments: ["epoch-\(number)", source])
+            }
+            try db.execute(
+                sql: """
+                    INSERT INTO request (subject, house, agency, service, first_seen, submitted) VALUES (?, 'hydra', 'steg', 'steg.bill.pay', 5, 4);
+                    """, arguments: [known])
+            try db.execute(sql: "INSERT INTO request (subject, first_seen, status) VALUES (?, 5, 'completed')", arguments: [orphan])
+            try db.execute(
+                sql: "INSERT INTO finding (class, key, severity, subject, opened, evidence) VALUES ('overdue', ?1, 'warning', ?1, 5, '{}')",
+                arguments: [known])
+        }
+        try migrator.migrate(queue)
+        try queue.read { db in
+            let requests = try Row.fetchAll(db, sql: "SELECT house, subject, message FROM request")
+            #expect(requests.count == 1 && requests[0]["house"] == "hydra" && requests[0]["message"] == "id-1")
+            let waiting = try Row.fetchAll(db, sql: "SELECT house, subject, entry FROM waiting")
+            #expect(waiting.count == 1 && waiting[0]["house"] == "kerker" && waiting[0]["subject"] == orphan && waiting[0]["entry"] == 2)
+            #expect(try String.fetchOne(db, sql: "SELECT key FROM finding") == "hydra \(known)")
+            #expect(try String.fetchAll(db, sql: "SELECT house FROM entry ORDER BY number") == ["hydra", "kerker"])
+        }
+    }
+}
