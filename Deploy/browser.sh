@@ -25,10 +25,72 @@ until grep -q '^ready' "$data/dev.log"; do
     sleep 0.1
 done
 page=$(sed -n 's/^ *ledger *\(http[^?]*\).*/\1/p' "$data/dev.log")
+# Chromium types no password: between it and the ledger stands a proxy that signs in once and adds the session's cookie.
+cat > "$data/proxy.py" <<'PYTHON'
+import http.server, sys, urllib.error, urllib.parse, urllib.request
+
+page, password = sys.argv[1], open(sys.argv[2]).read().strip()
+
+
+class Stay(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_): return None
+
+
+opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), Stay)
+
+
+def call(url, body=None, headers={}):
+    try:
+        return opener.open(urllib.request.Request(url, body, headers), timeout=20)
+    except urllib.error.HTTPError as error:
+        return error
+
+
+form = urllib.parse.urlencode({"name": "guichet", "password": password}).encode()
+foreign = call(page + "sign-in", form, {"Origin": "https://elsewhere.example"})
+assert foreign.status == 403, f"a form of another site was taken: {foreign.status}"
+answer = call(page + "sign-in", form, {"Origin": page.rstrip("/")})
+assert answer.status == 303, f"the ledger's page takes nobody: {answer.status}"
+cookie = answer.headers["Set-Cookie"].split(";")[0]
+
+
+class Proxy(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        # Chromium asks for hosts of its own too.
+        if not self.path.startswith(page): return self.send_error(404)
+        answer = call(self.path, headers={"Cookie": cookie})
+        body = answer.read()
+        self.send_response(answer.status)
+        for name in ("Content-Type", "Content-Security-Policy"):
+            if answer.headers[name]: self.send_header(name, answer.headers[name])
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_): pass
+
+
+server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+print(server.server_address[1], flush=True)
+server.serve_forever()
+PYTHON
+python3 "$data/proxy.py" "$page" "$data/dev/keys/passwords/ledger.desk" > "$data/proxy.port" &
+proxy=$!
+trap 'kill $proxy 2>/dev/null || true; kill -INT $dev 2>/dev/null; wait $dev 2>/dev/null || true' EXIT
+tries=0
+until [ -s "$data/proxy.port" ]; do
+    tries=$((tries + 1))
+    if [ $tries -gt 300 ] || ! kill -0 $proxy 2>/dev/null; then echo "FAILED: nobody could sign in to the ledger's page" >&2; exit 1; fi
+    sleep 0.1
+done
 for language in ar fr en; do
     "$chromium" --headless --no-sandbox --disable-gpu --hide-scrollbars --lang=$language --user-data-dir="$data/profile-$language" \
+        --window-size=1100,800 --dump-dom "$page?lang=$language" > "$data/ledger-sign-in-$language.html" 2> "$data/chromium.log"
+    grep -q 'name="password" type="password"' "$data/ledger-sign-in-$language.html" || { echo "FAILED: the ledger's page asks nobody" >&2; exit 1; }
+    "$chromium" --headless --no-sandbox --disable-gpu --hide-scrollbars --lang=$language --user-data-dir="$data/profile-$language" \
+        --proxy-server="http://127.0.0.1:$(cat "$data/proxy.port")" --proxy-bypass-list='<-loopback>' \
         --window-size=1100,1400 --screenshot="$data/$language.png" --dump-dom "$page?lang=$language" > "$data/$language.html" 2> "$data/chromium.log"
-    python3 - "$data/$language.html" "$language" "$page" <<'PYTHON'
+    python3 - "$data/$language.html" "$language" "$page" "$data/dev/keys/token" <<'PYTHON'
 import json, re, sys, urllib.request
 
 text, language, page = open(sys.argv[1], encoding="utf-8").read(), sys.argv[2], sys.argv[3]
@@ -37,7 +99,9 @@ titles = {"ar": "وصل: دفتر التسليم", "fr": "Wasl : registre des é
 assert titles[language] in text, "title"
 figures = [int(re.sub(r"\D", "", value)) for value in re.findall(r"<dd>([^<]*)</dd>", text)]
 assert len(figures) == 5, figures
-overview = json.load(urllib.request.urlopen(page + "v1/overview"))
+token = open(sys.argv[4]).read().strip()
+request = urllib.request.Request(page + "v1/overview", headers={"Authorization": f"Bearer {token}"})
+overview = json.load(urllib.request.urlopen(request, timeout=20))
 # The API was asked after the page: its figures can only have grown.
 assert 0 <= figures[0] <= overview["submitted"], (figures, overview["submitted"])
 assert figures[1] <= overview["terminal"] and figures[2] <= overview["delivered"], (figures, overview)

@@ -8,25 +8,33 @@ import WaslWeb
 
 /// The worker's HTTP API on loopback: health, jobs, what was set aside, and the resolution of parked jobs.
 extension AgencyWorker {
-    public func router(token: String, hosts: [String], description: String) -> Router<BasicRequestContext> {
-        let router = Router(context: BasicRequestContext.self)
-        router.add(
-            middleware: LocalGuard(
-                token: token, hosts: hosts, open: ["/livez", "/readyz", "/metrics", "/openapi.json"], signedIn: AgencyWorker.deskPath))
-        addDesk(to: router)
-        router.get("/livez") { _, _ in Response.json(["status": "alive"]) }
-        router.get("/readyz") { [self] _, _ in
+    /// - Parameters:
+    ///   - token: what callers send as `Authorization: Bearer …`.
+    ///   - metricsToken: what opens `/metrics` besides.
+    ///   - description: the OpenAPI document.
+    public func router(
+        token: String, metricsToken: String? = nil, hosts: [String], description: String
+    ) -> Router<BasicRequestContext> {
+        let routes = Routes(
+            token: token, metricsToken: metricsToken, hosts: hosts, explain: { ($0 as? JournalError).map { .notNow("\($0)") } })
+        addDesk(to: routes)
+        routes.get("/livez", .open) { _, _ in .json(["status": "alive"]) }
+        routes.get("/readyz", .open) { [self] _, _ in
             let isUp = publishing.isUp
-            return Response.json(["status": isUp ? "ready" : "no broker"], status: isUp ? .ok : .serviceUnavailable)
+            return .json(["status": isUp ? "ready" : "no broker"], status: isUp ? .ok : .serviceUnavailable)
         }
-        router.get("/metrics") { [self] _, _ in try await metrics() }
-        router.get("/openapi.json") { _, _ in Response.text(description, type: "application/json") }
-        router.get("/v1/jobs") { [self] request, _ in try await list(state: request.uri.queryParameters["state"].map(String.init)) }
-        router.get("/v1/jobs/:request") { [self] _, context in try await show(context.parameters.get("request") ?? "") }
-        router.post("/v1/resolutions") { [self] request, _ in try await resolve(request) }
-        router.get("/v1/quarantine") { [self] _, _ in Response.json(try await journal.quarantine()) }
-        return router
+        routes.get("/metrics", .metrics) { [self] _, _ in try await metrics() }
+        routes.get("/openapi.json") { _, _ in .text(description, type: "application/json") }
+        routes.get("/v1/jobs", query: ["state"]) { [self] request, _ in
+            try await list(state: request.query.word("state", of: AgencyWorker.states))
+        }
+        routes.get("/v1/jobs/:request") { [self] _, context in try await show(context.parameters.get("request") ?? "") }
+        routes.post("/v1/resolutions") { [self] request, _ in try await resolve(request) }
+        routes.get("/v1/quarantine") { [self] _, _ in .json(try await journal.quarantine()) }
+        return routes.router
     }
+
+    private static let states = [Job.State.gathering, .ready, .calling, .looking, .parked, .desk, .done].map(\.rawValue)
 
     private static func jobJSON(_ row: Row) -> JSON {
         [

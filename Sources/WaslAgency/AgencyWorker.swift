@@ -5,7 +5,6 @@ public import WaslCatalogue
 public import WaslJournal
 import WaslModel
 public import WaslSeal
-import WaslWeb
 
 /// An agency's worker: takes requests durably, calls the agency by each service's rules, says what came of it.
 public final class AgencyWorker: Sendable {
@@ -51,7 +50,6 @@ public final class AgencyWorker: Sendable {
     let documents: DocumentPump
     let scheduler: JobScheduler
     let client: AgencyClient
-    let sessions: Sessions
     let logger: Logger
     private let consuming: ConsumingPump<AgencyDeliveries>
     private let stopping = Mutex(false)
@@ -74,7 +72,6 @@ public final class AgencyWorker: Sendable {
             agency: parts.agency, catalogue: parts.catalogue, openingKeys: parts.keys.opening, registry: parts.registry)
         let scheduler = JobScheduler(parts.agency, now: { journal.now })
         self.scheduler = scheduler
-        sessions = Sessions(cookie: "wasl-desk", path: AgencyWorker.deskPath, now: { journal.now })
         client = try AgencyClient(parts.agency, endpoint: parts.endpoint, secret: parts.secret, logger: logger)
         publishing = PublishingPump(journal, link: broker.publisher(name: "\(id) publishing"), logger: logger)
         documents = DocumentPump(

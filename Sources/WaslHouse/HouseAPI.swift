@@ -12,29 +12,34 @@ extension House {
 
     /// - Parameters:
     ///   - token: what callers send as `Authorization: Bearer …`.
+    ///   - metricsToken: what opens `/metrics` besides.
     ///   - description: the OpenAPI document.
-    public func router(token: String, hosts: [String], description: String) -> Router<BasicRequestContext> {
-        let router = Router(context: BasicRequestContext.self)
-        router.add(
-            middleware: LocalGuard(
-                token: token, hosts: hosts, open: ["/livez", "/readyz", "/metrics", "/openapi.json"]))
-        router.get("/livez") { _, _ in Response.json(["status": "alive"]) }
-        router.get("/readyz") { [self] _, _ in readiness() }
-        router.get("/metrics") { [self] _, _ in try await metrics() }
-        router.get("/openapi.json") { _, _ in Response.text(description, type: "application/json") }
-        router.post("/v1/requests") { [self] request, _ in try await accept(request) }
-        router.get("/v1/requests") { [self] request, _ in try await list(request) }
-        router.get("/v1/requests/:id") { [self] _, context in try await show(context.parameters.get("id") ?? "") }
-        router.put("/v1/attachments/:digest") { [self] request, context in
+    public func router(
+        token: String, metricsToken: String? = nil, hosts: [String], description: String
+    ) -> Router<BasicRequestContext> {
+        let routes = Routes(
+            token: token, metricsToken: metricsToken, hosts: hosts, explain: { ($0 as? JournalError).map(Problem.notNow) })
+        let streams = Slots(House.streamsMax)
+        routes.get("/livez", .open) { _, _ in .json(["status": "alive"]) }
+        routes.get("/readyz", .open) { [self] _, _ in readiness() }
+        routes.get("/metrics", .metrics) { [self] _, _ in try await metrics() }
+        routes.get("/openapi.json") { _, _ in .text(description, type: "application/json") }
+        routes.post("/v1/requests") { [self] request, _ in try await accept(request) }
+        routes.get("/v1/requests", query: ["state", "before", "limit"]) { [self] request, _ in try await list(request.query) }
+        routes.get("/v1/requests/:id") { [self] _, context in try await show(context.parameters.get("id") ?? "") }
+        routes.put("/v1/attachments/:digest") { [self] request, context in
             try await layDown(request, context.parameters.get("digest") ?? "")
         }
-        router.get("/v1/requests/:id/documents/:attachment") { [self] _, context in
+        routes.get("/v1/requests/:id/documents/:attachment") { [self] _, context in
             try await document(context.parameters.get("id") ?? "", context.parameters.get("attachment") ?? "")
         }
-        router.get("/v1/quarantine") { [self] _, _ in Response.json(try await journal.quarantine()) }
-        router.get("/v1/events") { [self] request, _ in events(request) }
-        return router
+        routes.get("/v1/quarantine") { [self] _, _ in .json(try await journal.quarantine()) }
+        routes.get("/v1/events", query: ["after"]) { [self] request, _ in try await events(request, streams) }
+        return routes.router
     }
+
+    /// Event streams at once: each holds a connection for as long as its reader likes.
+    private static let streamsMax = 64
 
     private func accept(_ request: Request) async throws -> Response {
         guard let header = request.header("Idempotency-Key") else {
@@ -56,7 +61,10 @@ extension House {
                 detail: "Expected 1 to 128 visible ASCII characters, such as a UUID.")
         }
         let (json, bytes) = try await request.json(bytesMax: House.bodyBytesMax)
-        let receipt = try await accept(json, body: bytes, idempotencyKey: key)
+        let receipt: Receipt
+        do { receipt = try await accept(json, body: bytes, idempotencyKey: key) } catch let error as SealError {
+            throw Problem.agencyWithoutKey(error)
+        }
         var response = Response.json(
             [
                 "id": .string(receipt.request.text), "receipt": .string(receipt.text),
@@ -66,16 +74,15 @@ extension House {
         return response
     }
 
-    private func list(_ request: Request) async throws -> Response {
-        let query = request.uri.queryParameters
-        let state = query["state"].map(String.init)
-        let before = query["before"].map(String.init) ?? "g"
-        let limitText = query["limit"].map(String.init) ?? "50"
-        guard let limit = Int(limitText), (1...500).contains(limit) else {
-            throw Problem(
-                .badRequest, "limit", LocalizedText(ar: "حد غير صالح", fr: "Limite invalide", en: "Invalid limit"),
-                detail: "`limit` is a whole number from 1 to 500.")
-        }
+    private static let states = ["accepted", "taken"] + OutcomeStatus.allCases.map(\.rawValue)
+
+    private func list(_ query: Query) async throws -> Response {
+        let state = try query.word("state", of: House.states)
+        let before =
+            try query.value("before", expected: "the `next` of an earlier page: a request's UUID in lower case") {
+                RequestID($0)?.text
+            } ?? "g"
+        let limit = try query.number("limit", in: 1...500) ?? 50
         let confirmed = publishing.confirmedThrough
         return try await journal.read { db in
             let rows = try Row.fetchAll(
@@ -84,7 +91,7 @@ extension House {
                     SELECT * FROM request WHERE id < ? AND (? IS NULL OR state = ?) ORDER BY id DESC LIMIT ?
                     """, arguments: [before, state, state, limit])
             let requests = rows.map { House.requestJSON($0, confirmedThrough: confirmed) }
-            let next = rows.count == limit ? rows.last.map { $0["id"] as String } : nil
+            let next = Int64(rows.count) == limit ? rows.last.map { $0["id"] as String } : nil
             return Response.json(["requests": .array(requests), "next": JSON(next)])
         }
     }
@@ -170,5 +177,19 @@ extension House {
         metrics.add("wasl_broker_up", .gauge, "Whether the publishing link is up.", publishing.isUp ? 1 : 0)
         metrics.add("wasl_journal_waiting", .gauge, "Steps that wait for their commit.", journal.waitingCount)
         return .text(metrics.text, type: Metrics.contentType)
+    }
+}
+
+extension Problem {
+    /// The registry holds no key to seal to: nobody but the agency could ever read the order.
+    fileprivate static func agencyWithoutKey(_ error: SealError) -> Problem {
+        Problem(
+            .serviceUnavailable, "agency-without-key",
+            LocalizedText(
+                ar: "لا يمكن للهيكل قبول المطالب الآن", fr: "La structure ne peut pas recevoir de demandes pour l'instant",
+                en: "The agency can receive no requests right now"),
+            detail:
+                "\(error.reason). Nothing was recorded; ask the directorate for a registry with the agency's key, then send the same again.",
+            retryAfterSeconds: 60)
     }
 }

@@ -6,14 +6,16 @@ import WaslWeb
 
 /// The live event stream: server-sent events, each a request's new state, resumable by `Last-Event-ID`.
 extension House {
-    func events(_ request: Request) -> Response {
-        let resumed = request.header("Last-Event-ID").flatMap { Int64($0) }
-        let asked = request.uri.queryParameters["after"].flatMap { Int64($0) }
+    func events(_ request: Request, _ streams: Slots) async throws -> Response {
+        let newest = try await lastEventNumber()
+        let start = try House.start(request, newest: newest) ?? newest
+        guard let slot = streams.take() else { throw Problem.tooManyStreams }
         return Response(
             status: .ok, headers: [.contentType: "text/event-stream", .cacheControl: "no-store"],
             body: ResponseBody { [self] writer in
-                var last: Int64
-                if let known = resumed ?? asked { last = known } else { last = try await lastEventNumber() }
+                // Held as long as anybody reads.
+                defer { withExtendedLifetime(slot) {} }
+                var last = start
                 try await writer.write(ByteBuffer(string: ": wasl\n\n"))
                 while !Task.isCancelled {
                     let version = changes.version
@@ -29,6 +31,19 @@ extension House {
                 }
                 try await writer.finish(nil)
             })
+    }
+
+    /// Where the reader wants to go on. A number that this journal has not reached is of another one: to wait for it would be to say nothing
+    /// of all that happens until then.
+    private static func start(_ request: Request, newest: Int64) throws -> Int64? {
+        let asked = try request.query.number("after", in: 0...newest)
+        guard let text = request.header("Last-Event-ID") else { return asked }
+        guard let number = wholeNumber(text), number <= newest else {
+            throw Problem.header(
+                "Last-Event-ID",
+                "expected the `id` of an event that this house has sent, from 0 to \(newest); leave it out to begin with what comes next")
+        }
+        return number
     }
 
     private func lastEventNumber() async throws -> Int64 {
@@ -54,4 +69,11 @@ extension House {
             return (text, newest)
         }
     }
+}
+
+extension Problem {
+    fileprivate static let tooManyStreams = Problem(
+        .serviceUnavailable, "too-many-streams",
+        LocalizedText(ar: "متابعون كثيرون", fr: "Trop d'abonnés aux événements", en: "Too many event streams"),
+        detail: "As many event streams as this house holds are open; close one, or try again in a minute.", retryAfterSeconds: 60)
 }

@@ -156,12 +156,5 @@ extension Problem {
     }
 
     /// Nothing was recorded; the same order with the same key may be sent again.
-    static func notNow(_ error: JournalError) -> Problem {
-        Problem(
-            .serviceUnavailable, "not-now",
-            LocalizedText(
-                ar: "تعذر التسجيل الآن، أعد المحاولة", fr: "Enregistrement impossible pour l'instant, réessayez",
-                en: "It cannot be recorded right now; try again"),
-            detail: "\(error). Nothing was recorded.", retryAfterSeconds: 2)
-    }
+    static func notNow(_ error: JournalError) -> Problem { notNow("\(error)") }
 }

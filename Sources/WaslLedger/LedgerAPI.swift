@@ -6,25 +6,29 @@ import WaslWeb
 
 /// The ledger's HTTP API: what was sent, what became of it, and what does not agree.
 extension Ledger {
-    public func router(token: String, hosts: [String], description: String) -> Router<BasicRequestContext> {
-        let router = Router(context: BasicRequestContext.self)
-        // The page shows counts and participants' names only; what concerns one request needs the token.
-        router.add(
-            middleware: LocalGuard(
-                token: token, hosts: hosts, open: ["/", "/livez", "/readyz", "/metrics", "/openapi.json", "/v1/overview"]))
-        router.get("/") { [self] request, _ in try await page(language: request.uri.queryParameters["lang"].map(String.init)) }
-        router.get("/livez") { _, _ in Response.json(["status": "alive"]) }
-        router.get("/readyz") { [self] _, _ in
+    /// - Parameters:
+    ///   - token: what callers send as `Authorization: Bearer …`.
+    ///   - metricsToken: what opens `/metrics` besides.
+    ///   - staffFile: the accounts of those who may sign in to the overview's page.
+    ///   - description: the OpenAPI document.
+    public func router(
+        token: String, metricsToken: String? = nil, hosts: [String], staffFile: String? = nil, description: String
+    ) -> Router<BasicRequestContext> {
+        let routes = Routes(
+            token: token, metricsToken: metricsToken, hosts: hosts, explain: { ($0 as? JournalError).map { .notNow("\($0)") } })
+        addPage(to: routes, staffFile: staffFile)
+        routes.get("/livez", .open) { _, _ in .json(["status": "alive"]) }
+        routes.get("/readyz", .open) { [self] _, _ in
             let isUp = isConsuming
-            return Response.json(["status": isUp ? "ready" : "no broker"], status: isUp ? .ok : .serviceUnavailable)
+            return .json(["status": isUp ? "ready" : "no broker"], status: isUp ? .ok : .serviceUnavailable)
         }
-        router.get("/metrics") { [self] _, _ in try await metrics() }
-        router.get("/openapi.json") { _, _ in Response.text(description, type: "application/json") }
-        router.get("/v1/overview") { [self] _, _ in Response.json(try await overview().json) }
-        router.get("/v1/requests/:id") { [self] _, context in try await story(context.parameters.get("id") ?? "") }
-        router.get("/v1/findings") { [self] request, _ in try await findings(request) }
-        router.get("/v1/quarantine") { [self] _, _ in Response.json(try await journal.quarantine()) }
-        return router
+        routes.get("/metrics", .metrics) { [self] _, _ in try await metrics() }
+        routes.get("/openapi.json") { _, _ in .text(description, type: "application/json") }
+        routes.get("/v1/overview") { [self] _, _ in .json(try await overview().json) }
+        routes.get("/v1/requests/:id") { [self] _, context in try await story(context.parameters.get("id") ?? "") }
+        routes.get("/v1/findings", query: ["state", "class", "after", "limit"]) { [self] request, _ in try await findings(request.query) }
+        routes.get("/v1/quarantine") { [self] _, _ in .json(try await journal.quarantine()) }
+        return routes.router
     }
 
     func overview() async throws -> Overview {
@@ -42,18 +46,11 @@ extension Ledger {
         return .json(story)
     }
 
-    private func findings(_ request: Request) async throws -> Response {
-        let query = request.uri.queryParameters
-        let state = query["state"].map(String.init) ?? "open"
-        let kind = query["class"].map(String.init)
-        guard ["open", "cleared", "all"].contains(state), kind.map({ FindingClass(rawValue: $0) != nil }) ?? true else {
-            throw Problem(
-                .badRequest, "query", LocalizedText(ar: "طلب غير صالح", fr: "Requête invalide", en: "Invalid query"),
-                detail:
-                    "`state` is open, cleared or all; `class` is one of \(FindingClass.allCases.map(\.rawValue).joined(separator: ", ")).")
-        }
-        let after = query["after"].flatMap { Int64($0) } ?? 0
-        let limit = min(max(query["limit"].flatMap { Int($0) } ?? 100, 1), 1000)
+    private func findings(_ query: Query) async throws -> Response {
+        let state = try query.word("state", of: ["open", "cleared", "all"]) ?? "open"
+        let kind = try query.word("class", of: FindingClass.allCases.map(\.rawValue))
+        let after = try query.number("after", in: 0...Int64.max) ?? 0
+        let limit = Int(try query.number("limit", in: 1...1_000) ?? 100)
         return .json(
             try await journal.read { try LedgerQueries.findings($0, state: state, kind: kind, after: after, limit: limit) })
     }

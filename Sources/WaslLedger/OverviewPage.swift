@@ -7,15 +7,17 @@ struct OverviewPage {
     let overview: Overview
     let registry: Registry
     let language: Language
+    /// Who is signed in, and the way out: HTML.
+    let who: String
 
     var html: String {
         Page(
-            language: language, title: OverviewPage.title, path: "/", refresh: "/?lang=\(language.rawValue)",
-            body: summary + statuses + findings + participants
+            language: language, title: OverviewPage.title, path: "/", refresh: language.link("/") + "&again=1",
+            body: who + summary + statuses + findings + participants
         ).html
     }
 
-    private static let title = LocalizedText(
+    static let title = LocalizedText(
         ar: "وصل: دفتر التسليم", fr: "Wasl : registre des échanges", en: "Wasl: the delivery ledger")
 
     private func say(_ ar: String, _ fr: String, _ en: String) -> String {

@@ -1,5 +1,8 @@
+import Foundation
 import HTTPTypes
 public import Hummingbird
+import NIOCore
+import NIOHTTP1
 public import WaslModel
 
 /// An error as RFC 9457 describes it: `application/problem+json`.
@@ -13,6 +16,8 @@ public struct Problem: Error, HTTPResponseError, Sendable {
     public var retryAfterSeconds: Int?
     /// One entry for each field that is wrong.
     public var errors: [JSON] = []
+    /// The methods that the path knows, where the one that came is not among them.
+    var allowed: [HTTPRequest.Method] = []
 
     public init(
         _ status: HTTPResponse.Status, _ kind: String, _ title: LocalizedText, detail: String,
@@ -26,69 +31,105 @@ public struct Problem: Error, HTTPResponseError, Sendable {
         self.errors = errors
     }
 
-    public func response(from request: Request, context: some RequestContext) throws -> Response {
+    var json: JSON {
         var body: JSONObject = [
             "type": .string("urn:wasl:problem:\(kind)"), "title": .string(title.en), "status": JSON(status.code),
             "detail": .string(detail), "titles": title.json,
         ]
         if !errors.isEmpty { body["errors"] = .array(errors) }
-        var response = Response.json(.object(body), status: status)
-        response.headers[.contentType] = "application/problem+json"
-        if let retryAfterSeconds { response.headers[.retryAfter] = String(retryAfterSeconds) }
-        return response
+        return .object(body)
+    }
+
+    /// The header fields of the answer.
+    var fields: HTTPFields {
+        var fields: HTTPFields = [.contentType: "application/problem+json", .cacheControl: "no-store"]
+        if let nosniff = HTTPField.Name("X-Content-Type-Options") { fields[nosniff] = "nosniff" }
+        if let retryAfterSeconds { fields[.retryAfter] = String(retryAfterSeconds) }
+        if status == .unauthorized { fields[.wwwAuthenticate] = "Bearer" }
+        if !allowed.isEmpty { fields[.allow] = allowed.map(\.rawValue).sorted().joined(separator: ", ") }
+        return fields
+    }
+
+    public func response(from request: Request, context: some RequestContext) throws -> Response {
+        Response(status: status, headers: fields, body: ResponseBody(byteBuffer: ByteBuffer(bytes: json.bytes)))
     }
 }
 
-extension Response {
-    /// Sets a header by its name.
-    public mutating func setHeader(_ name: String, _ value: String) {
-        if let name = HTTPField.Name(name) { headers[name] = value }
+extension Problem {
+    /// What anybody's error is to the caller; `nil` for one that nobody has foreseen.
+    init?(foreseen error: any Error) {
+        switch error {
+        case let problem as Problem: self = problem
+        case is HTTPParserError: self = .unreadable
+        case is SlowBody: self = .slowBody
+        case let error as NIOTooManyBytesError: self = .tooLarge(bytesMax: error.maxBytes)
+        // The caller is gone or the process ends: nobody reads it.
+        case is IOError, is ChannelError, is CancellationError: self = .stopping
+        case let error as any HTTPResponseError where error.status == .notFound: self = .noSuchPath
+        default: return nil
+        }
     }
 
-    public static func json(_ json: JSON, status: HTTPResponse.Status = .ok) -> Response {
-        Response(
-            status: status, headers: [.contentType: "application/json", .cacheControl: "no-store"],
-            body: ResponseBody(byteBuffer: ByteBuffer(bytes: json.bytes)))
+    /// What nobody has foreseen: the caller gets a number to ask about, the log gets the error beside it.
+    static func unforeseen(incident: String) -> Problem {
+        Problem(
+            .internalServerError, "internal",
+            LocalizedText(ar: "خطأ داخلي", fr: "Erreur interne", en: "An internal error"),
+            detail: "Incident \(incident): the service's log names the error beside this number. Send the same again; if it fails again, "
+                + "tell the operator the number.", errors: [["incident": .string(incident)]])
     }
 
-    public static func text(
-        _ text: String, type: String = "text/plain; charset=utf-8", status: HTTPResponse.Status = .ok
-    ) -> Response {
-        Response(
-            status: status, headers: [.contentType: type, .cacheControl: "no-store"],
-            body: ResponseBody(byteBuffer: ByteBuffer(string: text)))
+    static let noSuchPath = Problem(
+        .notFound, "no-such-path", LocalizedText(ar: "عنوان غير موجود", fr: "Adresse inconnue", en: "No such path"),
+        detail: "`/openapi.json` describes every path of this service.")
+
+    static func wrongMethod(_ method: HTTPRequest.Method, allowed: [HTTPRequest.Method]) -> Problem {
+        let known = allowed.map(\.rawValue).sorted().joined(separator: ", ")
+        var problem = Problem(
+            .methodNotAllowed, "wrong-method",
+            LocalizedText(ar: "طريقة غير مسموح بها", fr: "Méthode non permise", en: "This method is not allowed here"),
+            detail: "This path knows \(known); \(method.rawValue) is none of them.")
+        problem.allowed = allowed
+        return problem
     }
-}
 
-extension Request {
-    /// A header's value by its name.
-    public func header(_ name: String) -> String? { HTTPField.Name(name).flatMap { headers[$0] } }
+    static let unreadable = Problem(
+        .badRequest, "unreadable",
+        LocalizedText(ar: "الطلب لا يتبع HTTP", fr: "La requête n'est pas du HTTP valide", en: "The request is not valid HTTP"),
+        detail: "Head, length or chunks of the request do not follow RFC 9112; send it again from the start.")
 
-    /// The body as one JSON value, at most so many bytes.
+    static let slowBody = Problem(
+        .requestTimeout, "slow-body",
+        LocalizedText(ar: "لم يصل المحتوى في أجله", fr: "Le corps n'est pas arrivé à temps", en: "The body did not come in time"),
+        detail: "Nothing was recorded; send the same again, faster.")
+
+    static let stopping = Problem(
+        .serviceUnavailable, "stopping",
+        LocalizedText(ar: "الخدمة في طور التوقف", fr: "Le service s'arrête", en: "The service is stopping"),
+        detail: "Send the same again in a few seconds.", retryAfterSeconds: 5)
+
+    static let overloaded = Problem(
+        .serviceUnavailable, "too-many-connections",
+        LocalizedText(ar: "اتصالات كثيرة", fr: "Trop de connexions", en: "Too many connections"),
+        detail: "All connections are busy: try again in a few seconds, over fewer connections. Health alone is answered now.",
+        retryAfterSeconds: 5)
+
+    static func tooLarge(bytesMax: Int?) -> Problem {
+        Problem(
+            .contentTooLarge, "too-large",
+            LocalizedText(ar: "المطلب أكبر مما يُقبل", fr: "Demande trop volumineuse", en: "The body is too large"),
+            detail: bytesMax.map { "At most \($0) bytes are accepted." } ?? "Send less at once.")
+    }
+
+    /// Nothing was recorded; the same may be sent again.
     ///
-    /// - Throws: ``Problem``: 413 when it is larger, 415 when it is not said to be JSON, 400 when it is not.
-    public func json(bytesMax: Int) async throws -> (json: JSON, bytes: [UInt8]) {
-        let type = headers[.contentType]?.split(separator: ";").first.map(String.init)
-        guard type == "application/json" else {
-            throw Problem(
-                .unsupportedMediaType, "media-type",
-                LocalizedText(
-                    ar: "نوع المحتوى غير مدعوم", fr: "Type de contenu non pris en charge", en: "Unsupported media type"),
-                detail: "Send the body as application/json.")
-        }
-        let buffer: ByteBuffer
-        do { buffer = try await body.collect(upTo: bytesMax) } catch {
-            throw Problem(
-                .contentTooLarge, "too-large",
-                LocalizedText(ar: "المطلب أكبر مما يُقبل", fr: "Demande trop volumineuse", en: "The body is too large"),
-                detail: "At most \(bytesMax) bytes are accepted.")
-        }
-        let bytes = Array(buffer.readableBytesView)
-        do { return (try JSON.parse(bytes), bytes) } catch {
-            throw Problem(
-                .badRequest, "not-json",
-                LocalizedText(ar: "المحتوى ليس JSON صحيحا", fr: "Le corps n'est pas du JSON valide", en: "The body is not valid JSON"),
-                detail: "\(error)")
-        }
+    /// - Parameter reason: a sentence without its full stop.
+    public static func notNow(_ reason: String) -> Problem {
+        Problem(
+            .serviceUnavailable, "not-now",
+            LocalizedText(
+                ar: "تعذر التسجيل الآن، أعد المحاولة", fr: "Enregistrement impossible pour l'instant, réessayez",
+                en: "It cannot be recorded right now; try again"),
+            detail: "\(reason). Nothing was recorded.", retryAfterSeconds: 2)
     }
 }

@@ -11,30 +11,7 @@ import WaslWeb
 struct AgencyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "agency", abstract: "An agency's worker, and the resolution of its parked requests.",
-        subcommands: [Run.self, Staff.self, Resolve.self])
-
-    struct Staff: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(
-            abstract: "The agents who may sign in to the worker's desk.", subcommands: [Add.self])
-
-        struct Add: ParsableCommand {
-            static let configuration = CommandConfiguration(
-                abstract: "Adds an agent, or gives one another password.",
-                discussion: "Example: wasl agency staff add --file /etc/wasl/eid-staff.json --name amel --password-file password.txt")
-
-            @Option(help: "The file of the accounts; made where it is not there.") var file: String
-            @Option(help: "The agent's name: a-z, 0-9, `.` and `-`.") var name: String
-            @Option(help: "A file with the password: 12 characters at least.") var passwordFile: String
-
-            func run() throws {
-                var accounts = FileManager.default.fileExists(atPath: file) ? try Accounts(path: file) : Accounts()
-                let password = String(decoding: try Program.read(passwordFile), as: UTF8.self).trimmingCharacters(in: .newlines)
-                do { try accounts.set(name, password: password) } catch { throw Failure.badInput("\(error)") }
-                try writePrivateFile(Array(accounts.text.utf8), to: file)
-                print("\(name) may sign in to the desk of a worker with `staff-file: \(file)`.")
-            }
-        }
-    }
+        subcommands: [Run.self, StaffCommand.self, Resolve.self])
 
     struct Run: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -71,7 +48,8 @@ struct AgencyCommand: AsyncParsableCommand {
                     translator: translator, version: Wasl.version),
                 broker: AMQPBroker(settings.broker, logger: logger), logger: logger)
             let router = worker.router(
-                token: settings.http.token, hosts: settings.http.hosts, description: try settings.description("agency"))
+                token: settings.http.token, metricsToken: settings.http.metricsToken, hosts: settings.http.hosts,
+                description: try settings.description("agency"))
             try await Daemon.run(
                 router, settings.http, followsParent: followParent, logger: logger,
                 stop: Daemon.Stop(patience: worker.stopPatience) { await worker.drain() },

@@ -48,7 +48,7 @@ enum Daemon {
             await stop.drain()
         }
         do {
-            try await Server.run(router, host: http.host, port: http.port, logger: logger) { port in
+            try await Server.run(router, host: http.host, port: http.port, limits: http.limits, logger: logger) { port in
                 signals.listen()
                 logger.notice(
                     "ready",

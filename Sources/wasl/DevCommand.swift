@@ -62,8 +62,8 @@ struct DevCommand: AsyncParsableCommand {
         say(
             """
             ready:
-              ledger   \(stack.address("ledger"))/?lang=ar   (also fr, en)
-            \(stack.participants.deskAgencies.map { "  desk     \(stack.address($0))/desk?lang=ar   (\(DevStaff.name); password in \(stack.layout.staffPasswordFile($0)))" }.joined(separator: "\n"))
+              ledger   \(stack.address("ledger"))/?lang=ar   (also fr, en; \(signIn("ledger", stack)))
+            \(stack.participants.deskAgencies.map { "  desk     \(stack.address($0))/desk?lang=ar   (\(signIn($0, stack)))" }.joined(separator: "\n"))
               \(house)
               token    \(stack.layout.tokenFile)
               logs     \(stack.layout.logsFolder)
@@ -85,6 +85,10 @@ struct DevCommand: AsyncParsableCommand {
         try await drive(traffic, orders, stack, token)
     }
 
+    private func signIn(_ id: String, _ stack: DevStack) -> String {
+        "sign in as \(DevStaff.name), password in \(stack.layout.staffPasswordFile(id))"
+    }
+
     private func supervise(_ stack: DevStack) async {
         while !Task.isCancelled {
             stack.restartEnded()
@@ -96,7 +100,8 @@ struct DevCommand: AsyncParsableCommand {
         while !Task.isCancelled {
             try? await Task.sleep(for: .seconds(5))
             if Task.isCancelled { return }
-            let findings = (try? await Program.http("GET", stack.address("ledger") + "/v1/overview"))?.answer["openFindings"]
+            let overview = try? await Program.http("GET", stack.address("ledger") + "/v1/overview", token: stack.token)
+            let findings = overview?.answer["openFindings"]
             say("accepted \(traffic.acceptedCount), concluded \(traffic.settledCount), open findings \(findings?.text ?? "?")")
         }
     }
@@ -143,7 +148,9 @@ struct DevCommand: AsyncParsableCommand {
 enum Reconciliation {
     /// Every order known, every outcome delivered, every lane whole; what is open is parked or about to be named.
     static func isReconciled(_ ledger: String, _ token: String, accepted: Int) async throws -> Bool {
-        guard let (status, overview) = try? await Program.http("GET", ledger + "/v1/overview"), status == 200 else { return false }
+        guard let (status, overview) = try? await Program.http("GET", ledger + "/v1/overview", token: token), status == 200 else {
+            return false
+        }
         let parked = overview["byStatus"]?["parked"]?.integer ?? 0
         let terminal = overview["terminal"]?.integer ?? 0
         guard terminal + parked >= Int64(accepted), overview["delivered"]?.integer == terminal, overview["brokenLanes"] == 0,

@@ -20,8 +20,8 @@ struct DevLayout {
     var tokenFile: String { folder + "/keys/token" }
     var passwordsFolder: String { folder + "/keys/passwords" }
     func secretFile(_ agency: String) -> String { "\(passwordsFolder)/\(agency).secret" }
-    func staffFile(_ agency: String) -> String { "\(folder)/keys/staff-\(agency).json" }
-    func staffPasswordFile(_ agency: String) -> String { "\(passwordsFolder)/\(agency).desk" }
+    func staffFile(_ id: String) -> String { "\(folder)/keys/staff-\(id).json" }
+    func staffPasswordFile(_ id: String) -> String { "\(passwordsFolder)/\(id).desk" }
     var effectsFolder: String { folder + "/effects" }
     var logsFolder: String { folder + "/logs" }
 

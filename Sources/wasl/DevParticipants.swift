@@ -28,6 +28,9 @@ struct DevParticipants {
         Set(catalogue.all.filter(\.isDesk).map(\.agency.text)).intersection(agencies.map(\.id)).sorted()
     }
 
+    /// Whoever has pages that people sign in to.
+    var withPages: [String] { deskAgencies + ["ledger"] }
+
     var participantIDs: [String] { houses.map(\.id) + agencies.map(\.id) + ["ledger"] }
 
     /// Whoever is left out has to be somebody: a misspelt name would leave out nobody, in silence.
@@ -58,12 +61,12 @@ struct DevParticipants {
             let file = layout.secretFile(agency.id.text)
             if !FileManager.default.fileExists(atPath: file) { try writePrivateFile(Array(digestText(randomBytes(32)).utf8), to: file) }
         }
-        for agency in deskAgencies where !FileManager.default.fileExists(atPath: layout.staffFile(agency)) {
+        for id in withPages where !FileManager.default.fileExists(atPath: layout.staffFile(id)) {
             let password = digestText(randomBytes(16))
-            try writePrivateFile(Array(password.utf8), to: layout.staffPasswordFile(agency))
+            try writePrivateFile(Array(password.utf8), to: layout.staffPasswordFile(id))
             var accounts = Accounts()
             try accounts.set(DevStaff.name, password: password)
-            try writePrivateFile(Array(accounts.text.utf8), to: layout.staffFile(agency))
+            try writePrivateFile(Array(accounts.text.utf8), to: layout.staffFile(id))
         }
         // A folder of an earlier version may know fewer agencies or services: a newer registry adds them, and changes nothing else.
         let held = FileManager.default.fileExists(atPath: layout.registryFile) ? try holder().registry : nil
@@ -133,7 +136,7 @@ struct DevParticipants {
         if let id = ParticipantID(id), catalogue.agencies[id]?.credentials != nil {
             lines.append("credentials-file: \(layout.secretFile(id.text))")
         }
-        if deskAgencies.contains(id) { lines.append("staff-file: \(layout.staffFile(id))") }
+        if withPages.contains(id) { lines.append("staff-file: \(layout.staffFile(id))") }
         try writePrivateFile(Array((lines.joined(separator: "\n") + "\n").utf8), to: layout.configFile(id))
     }
 }

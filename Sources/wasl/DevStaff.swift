@@ -8,6 +8,7 @@ import WaslWeb
 /// Simulated agents: they sign in to an agency's desk, read what waits, write it into their register, and enter the answer, through the
 /// very pages that people use.
 actor DevStaff {
+    /// Whoever signs in to the pages of a `wasl dev`, here and in a browser.
     static let name = "guichet"
 
     private let agency: String

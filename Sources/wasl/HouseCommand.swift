@@ -26,7 +26,8 @@ struct HouseCommand: AsyncParsableCommand {
                     keys: settings.keys, registry: settings.registry, catalogue: catalogue,
                     version: Wasl.version), broker: AMQPBroker(settings.broker, logger: logger), logger: logger)
             let router = house.router(
-                token: settings.http.token, hosts: settings.http.hosts, description: try settings.description("house"))
+                token: settings.http.token, metricsToken: settings.http.metricsToken, hosts: settings.http.hosts,
+                description: try settings.description("house"))
             try await Daemon.run(
                 router, settings.http, followsParent: followParent, logger: logger,
                 reload: { [registry = settings.registry] in

@@ -6,7 +6,7 @@ import WaslModel
 
 struct LedgerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "ledger", abstract: "The central ledger.", subcommands: [Run.self, Verify.self, Evidence.self])
+        commandName: "ledger", abstract: "The central ledger.", subcommands: [Run.self, StaffCommand.self, Verify.self, Evidence.self])
 
     struct Run: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -27,6 +27,7 @@ struct LedgerCommand: AsyncParsableCommand {
                 times.silent = try group.duration("silent") ?? times.silent
                 times.askPause = try group.duration("ask-pause") ?? times.askPause
             }
+            let staffFile = try settings.settings.string("staff-file")
             try settings.settings.finish()
             let logger = settings.logger("ledger")
             let catalogue = try CatalogueHolder(folder: settings.schemas)
@@ -36,7 +37,8 @@ struct LedgerCommand: AsyncParsableCommand {
                     registry: settings.registry, catalogue: catalogue, times: times,
                     version: Wasl.version), broker: AMQPBroker(settings.broker, logger: logger), logger: logger)
             let router = ledger.router(
-                token: settings.http.token, hosts: settings.http.hosts, description: try settings.description("ledger"))
+                token: settings.http.token, metricsToken: settings.http.metricsToken, hosts: settings.http.hosts, staffFile: staffFile,
+                description: try settings.description("ledger"))
             try await Daemon.run(
                 router, settings.http, followsParent: followParent, logger: logger,
                 reload: { [registry = settings.registry] in

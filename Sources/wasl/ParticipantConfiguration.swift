@@ -25,7 +25,10 @@ struct ParticipantConfiguration {
         let host: String
         let port: Int
         let token: String
+        /// What opens `/metrics` besides: who collects figures need not read requests.
+        let metricsToken: String?
         let hosts: [String]
+        let limits: ConnectionLimits
     }
 
     /// - Parameter roleKey: the key that names the participant: `house` or `agency`; `nil` for the ledger.
@@ -123,11 +126,32 @@ struct ParticipantConfiguration {
     private static func http(_ settings: Settings) throws -> HTTP {
         guard let group = try settings.group("http") else { throw settings.error("http", "missing") }
         guard let port = try group.integer("port", in: 1...65535) else { throw group.error("port", "missing") }
-        let file = try group.requiredString("token-file")
-        let token: String
-        do { token = try readSecret(file) } catch { throw group.error("token-file", "\(error)") }
         let hosts = (group.value("hosts")?.array ?? []).compactMap(\.string)
-        return HTTP(host: try group.string("host") ?? "127.0.0.1", port: Int(port), token: token, hosts: hosts)
+        return HTTP(
+            host: try group.string("host") ?? "127.0.0.1", port: Int(port),
+            token: try secret(group, "token-file", try group.requiredString("token-file")),
+            metricsToken: try group.string("metrics-token-file").map { try secret(group, "metrics-token-file", $0) }, hosts: hosts,
+            limits: try limits(group))
+    }
+
+    private static func secret(_ group: Settings, _ key: String, _ file: String) throws -> String {
+        do { return try readSecret(file) } catch { throw group.error(key, "\(error)") }
+    }
+
+    private static func limits(_ group: Settings) throws -> ConnectionLimits {
+        var limits = ConnectionLimits()
+        limits.connectionsMax = try group.integer("connections-max", in: 16...60_000).map(Int.init) ?? limits.connectionsMax
+        limits.byAddressMax = try group.integer("connections-by-address-max", in: 1...60_000).map(Int.init) ?? limits.byAddressMax
+        limits.head = try time(group, "head-timeout") ?? limits.head
+        limits.body = try time(group, "body-timeout") ?? limits.body
+        limits.idle = try time(group, "idle-timeout") ?? limits.idle
+        return limits
+    }
+
+    private static func time(_ group: Settings, _ key: String) throws -> Duration? {
+        guard let time = try group.duration(key) else { return nil }
+        guard time > .zero else { throw group.error(key, "expected more than 0") }
+        return time
     }
 
     var journalPath: String { dataFolder + "/journal.sqlite" }

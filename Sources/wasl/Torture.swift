@@ -286,7 +286,7 @@ final class Torture: Sendable {
             }
             try await Task.sleep(for: .milliseconds(500))
         }
-        let overview = try? await Program.http("GET", stack.address("ledger") + "/v1/overview")
+        let overview = try? await Program.http("GET", stack.address("ledger") + "/v1/overview", token: stack.token)
         say("not reconciled: \(traffic.settledCount) of \(traffic.acceptedCount) settled; \(overview?.answer.text ?? "no ledger")")
         return false
     }

@@ -62,7 +62,9 @@ import WaslSeal
 
     @Test(arguments: [
         ("port: 1\n  password", "port: many\n  password", "broker.port"), ("house: hydra", "house: Hydra!", "house"),
-        ("/token", "/absent", "http.token-file"),
+        ("/token", "/absent", "http.token-file"), ("  token-file", "  connections-max: 5\n  token-file", "http.connections-max"),
+        ("  token-file", "  idle-timeout: 75\n  token-file", "http.idle-timeout"),
+        ("  token-file", "  metrics-token-file: /absent\n  token-file", "http.metrics-token-file"),
     ])
     func aWrongValueOfAConfigurationIsNamed(_ before: String, _ after: String, _ key: String) throws {
         let result = try wasl("house", "run", "--config", try configuration(replacing: (before, after)))
@@ -135,7 +137,8 @@ import WaslSeal
 
     @Test func helpHasAnExampleForEveryCommand() throws {
         for command in [
-            ["house", "run"], ["agency", "run"], ["ledger", "run"], ["ledger", "verify"], ["trace"], ["keys", "generate"],
+            ["house", "run"], ["agency", "run"], ["ledger", "run"], ["ledger", "verify"], ["ledger", "staff", "add"],
+            ["agency", "staff", "add"], ["trace"], ["keys", "generate"],
             ["registry", "sign"], ["topology", "apply"], ["journal", "check"], ["catalogue", "check"], ["bench", "road"],
         ] {
             let process = Process()

@@ -3,6 +3,7 @@ import GRDB
 import Hummingbird
 import HummingbirdTesting
 import Logging
+import NIOEmbedded
 import TestSupport
 import Testing
 import WaslCatalogue
@@ -207,14 +208,17 @@ import WaslSimulation
         ("", false), ("localhost.evil.example", false), ("[::2]", false),
     ])
     func onlyOurOwnNamesAreAnswered(_ authority: String, _ isKnown: Bool) {
-        let guarded = LocalGuard<BasicRequestContext>(token: Self.token, hosts: ["wasl.example"], open: [])
+        let guarded = LocalGuard(
+            token: Self.token, metricsToken: nil, hosts: ["wasl.example"], table: RouteTable(), explain: { _ in nil })
         #expect(guarded.isKnown(authority: authority) == isKnown)
     }
 
     @Test func metricsAreInThePrometheusFormat() async throws {
         _ = try await call(.post, "/v1/requests", body: Self.order)
         let text = try await application.test(.live) { client in
-            try await client.execute(uri: "/metrics", method: .get) { String(buffer: $0.body) }
+            try await client.execute(uri: "/metrics", method: .get, headers: [.authorization: "Bearer \(Self.token)"]) {
+                String(buffer: $0.body)
+            }
         }
         #expect(text.contains("# TYPE wasl_house_requests gauge\nwasl_house_requests{state=\"accepted\"} 1\n"))
     }
@@ -229,4 +233,49 @@ import WaslSimulation
         #expect(try await call(.get, "/v1/requests?limit=0").status == 400)
         #expect(try await call(.get, "/v1/requests/unknown").status == 404)
     }
+
+    /// One reading of the stream, up to its first event, or the problem that came instead.
+    private func stream(_ path: String, lastEventID: String? = nil) async throws -> (status: Int, text: String) {
+        var headers: HTTPFields = [.authorization: "Bearer \(Self.token)"]
+        if let lastEventID { headers[.init("Last-Event-ID")!] = lastEventID }
+        let router = house.router(token: Self.token, hosts: [], description: "{}").buildResponder()
+        let request = Request(
+            head: HTTPRequest(method: .get, scheme: "http", authority: "localhost", path: path, headerFields: headers),
+            body: RequestBody(buffer: ByteBuffer()))
+        let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        let context = BasicRequestContext(source: ApplicationRequestContextSource(channel: EmbeddedChannel(), logger: logger))
+        let response = try await router.respond(to: request, context: context)
+        let written = FirstEvent()
+        do { try await response.body.write(written) } catch is FirstEvent.Seen {}
+        return (Int(response.status.code), written.text)
+    }
+
+    @Test func aStreamGoesOnBehindTheLastEvent() async throws {
+        for number in 0..<2 { _ = try await call(.post, "/v1/requests", body: Self.order, key: "event-\(number)") }
+        let all = try await stream("/v1/events?after=0")
+        #expect(all.status == 200 && all.text.contains("id: 1\n") && all.text.contains("id: 2\n"))
+        let rest = try await stream("/v1/events?after=0", lastEventID: "1")
+        #expect(!rest.text.contains("id: 1\n") && rest.text.contains("id: 2\n"), "the header goes before the query")
+    }
+
+    @Test(arguments: ["", "x", "-1", "1.0", "0x1", "3", "99999999999999999999"])
+    func aLastEventThatThisHouseNeverSentIsNamed(_ last: String) async throws {
+        for number in 0..<2 { _ = try await call(.post, "/v1/requests", body: Self.order, key: "event-\(number)") }
+        let answer = try await stream("/v1/events", lastEventID: last)
+        #expect(answer.status == 400 && answer.text.contains("`Last-Event-ID`") && answer.text.contains("from 0 to 2"), "\(answer.text)")
+    }
+}
+
+/// Takes what is written until an event or an end comes.
+private final class FirstEvent: ResponseBodyWriter {
+    struct Seen: Error {}
+
+    private(set) var text = ""
+
+    func write(_ buffer: ByteBuffer) async throws {
+        text += String(buffer: buffer)
+        if text.contains("event: state") { throw Seen() }
+    }
+
+    consuming func finish(_ trailingHeaders: HTTPFields?) async throws {}
 }

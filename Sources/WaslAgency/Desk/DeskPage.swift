@@ -6,15 +6,12 @@ import WaslWeb
 
 /// The desk's pages, in three languages. Every text of a citizen is escaped.
 struct DeskPage {
-    enum Failure { case wrong, tooManyTries, noAccounts }
-
     let language: Language
+    let session: Sessions.Session
+    /// Who is signed in, and the way out: HTML.
+    let who: String
 
-    init(_ request: Request) {
-        language = request.uri.queryParameters["lang"].flatMap { Language(rawValue: String($0)) } ?? .ar
-    }
-
-    func link(_ path: String) -> String { "\(path)?lang=\(language.rawValue)" }
+    private func link(_ path: String) -> String { language.link(path) }
 
     private func say(_ ar: String, _ fr: String, _ en: String) -> String {
         escape(language.pick(LocalizedText(ar: ar, fr: fr, en: en)))
@@ -22,53 +19,17 @@ struct DeskPage {
 
     private func say(_ text: LocalizedText) -> String { escape(language.pick(text)) }
 
-    private static let title = LocalizedText(ar: "مكتب الأعوان", fr: "Guichet des agents", en: "The agents' desk")
+    static let title = LocalizedText(ar: "مكتب الأعوان", fr: "Guichet des agents", en: "The agents' desk")
 
     private func page(_ title: LocalizedText = DeskPage.title, path: String, refresh: String? = nil, _ body: String) -> String {
         Page(language: language, title: title, path: path, refresh: refresh, body: body).html
     }
 
-    // MARK: Signing in
-
-    func signIn(failure: Failure?) -> String {
-        let words: LocalizedText? =
-            switch failure {
-            case nil: nil
-            case .wrong: LocalizedText(ar: "الاسم أو كلمة السر خاطئة.", fr: "Nom ou mot de passe erroné.", en: "Wrong name or password.")
-            case .tooManyTries:
-                LocalizedText(
-                    ar: "محاولات كثيرة؛ انتظر خمس دقائق.", fr: "Trop d'essais ; attendez cinq minutes.",
-                    en: "Too many tries; wait five minutes.")
-            case .noAccounts:
-                LocalizedText(
-                    ar: "لم تضبط حسابات الأعوان بعد؛ اتصل بالمشرف.",
-                    fr: "Les comptes des agents ne sont pas encore réglés ; prévenez l'exploitant.",
-                    en: "The agents' accounts are not set up yet; tell the operator.")
-            }
-        return page(
-            path: "/desk/sign-in",
-            """
-            \(words.map { "<p class=\"bad\" role=\"alert\">\(say($0))</p>" } ?? "")
-            <form method="post" action="\(link("/desk/sign-in"))" class="card">
-            <p><label for="name">\(say("الاسم", "Nom", "Name"))</label><input id="name" name="name" autocomplete="username" required autofocus></p>
-            <p><label for="password">\(say("كلمة السر", "Mot de passe", "Password"))</label>\
-            <input id="password" name="password" type="password" autocomplete="current-password" required></p>
-            <button class="main">\(say("دخول", "Entrer", "Sign in"))</button></form>
-            """)
-    }
-
-    private func who(_ session: Sessions.Session) -> String {
-        """
-        <form method="post" action="\(link("/desk/sign-out"))" class="who"><bdi>\(escape(session.name))</bdi>
-        <input type="hidden" name="token" value="\(session.formToken)"><button>\(say("خروج", "Sortir", "Sign out"))</button></form>
-        """
-    }
-
     /// Answered meanwhile, or never here.
-    func gone(_ session: Sessions.Session) -> String {
+    func gone() -> String {
         page(
             path: "/desk",
-            who(session)
+            who
                 + "<p>"
                 + say(
                     "هذا المطلب لم يعد في المكتب: أجيب عنه، أو لم يكن هنا.",
@@ -80,7 +41,7 @@ struct DeskPage {
     // MARK: The list
 
     func list(
-        _ jobs: [(job: Job, holder: String?)], _ catalogue: Catalogue, _ registry: Registry, _ session: Sessions.Session, now: Timestamp
+        _ jobs: [(job: Job, holder: String?)], _ catalogue: Catalogue, _ registry: Registry, now: Timestamp
     ) -> String {
         let rows = jobs.map { job, holder -> String in
             let service = catalogue.service(job.service, version: job.contract)
@@ -102,7 +63,7 @@ struct DeskPage {
             : "<table><thead><tr>\(heads)</tr></thead><tbody>\(rows)</tbody></table>"
         return page(
             path: "/desk", refresh: link("/desk") + "&again=1",
-            who(session) + "<h2>" + say("مطالب في الانتظار", "Demandes en attente", "Requests that wait")
+            who + "<h2>" + say("مطالب في الانتظار", "Demandes en attente", "Requests that wait")
                 + " (\(language.number(Int64(jobs.count))))</h2>" + table)
     }
 
@@ -115,7 +76,7 @@ struct DeskPage {
     // MARK: One request
 
     func request(
-        _ job: Job, _ service: Service, _ fields: JSONObject, _ session: Sessions.Session, failures: [String: LocalizedText],
+        _ job: Job, _ service: Service, _ fields: JSONObject, failures: [String: LocalizedText],
         typed: [String: String], house: LocalizedText?
     ) -> String {
         let path = "/desk/requests/\(job.subject)"
@@ -126,24 +87,24 @@ struct DeskPage {
         let inHand =
             job.heard > 0
             ? "<p class=\"good\">" + say("المطلب بين الأيدي.", "La demande est en main.", "The request is in hand.") + "</p>"
-            : act(path, session, "take", "<button>" + say("آخذه على عاتقي", "Je la prends en main", "I take it in hand") + "</button>")
+            : act(path, "take", "<button>" + say("آخذه على عاتقي", "Je la prends en main", "I take it in hand") + "</button>")
         let answers = service.answerForm.map { input($0, failures[$0.field], typed["field." + $0.field] ?? "") }.joined()
         let refusal = failures["reason"].map { "<span class=\"bad\">\(say($0))</span>" } ?? ""
         return page(
             service.names, path: path,
             """
-            \(who(session))<p><a href="\(link("/desk"))">\(say("القائمة", "La liste", "The list"))</a></p>
+            \(who)<p><a href="\(link("/desk"))">\(say("القائمة", "La liste", "The list"))</a></p>
             <p class="at">\(house.map(say) ?? escape(job.house.text)) · \(time(job.accepted)) · <code>\(job.subject)</code></p>
             \(failures.isEmpty ? "" : "<p class=\"bad\" role=\"alert\">" + say("لم يسجل شيء: صحح ما يلي.", "Rien n'est enregistré : corrigez ce qui suit.", "Nothing is recorded: correct what follows.") + "</p>")
             <table><tbody>\(rows)</tbody></table>\(inHand)
             <h2>\(say("الجواب", "La réponse", "The answer"))</h2>
-            \(act(path, session, "complete", answers + "<button class=\"main\">" + say("إرسال الجواب", "Envoyer la réponse", "Send the answer") + "</button>"))
+            \(act(path, "complete", answers + "<button class=\"main\">" + say("إرسال الجواب", "Envoyer la réponse", "Send the answer") + "</button>"))
             <h2>\(say("أو الرفض", "Ou le refus", "Or the refusal"))</h2>
-            \(act(path, session, "refuse", "<p><label for=\"reason\">" + say("السبب، كما يقرؤه المواطن", "Le motif, tel que le citoyen le lira", "The reason, as the citizen will read it") + "</label><textarea id=\"reason\" name=\"reason\" rows=\"3\" maxlength=\"1000\">\(escape(typed["reason"] ?? ""))</textarea>\(refusal)</p><button>" + say("رفض المطلب", "Refuser la demande", "Refuse the request") + "</button>"))
+            \(act(path, "refuse", "<p><label for=\"reason\">" + say("السبب، كما يقرؤه المواطن", "Le motif, tel que le citoyen le lira", "The reason, as the citizen will read it") + "</label><textarea id=\"reason\" name=\"reason\" rows=\"3\" maxlength=\"1000\">\(escape(typed["reason"] ?? ""))</textarea>\(refusal)</p><button>" + say("رفض المطلب", "Refuser la demande", "Refuse the request") + "</button>"))
             """)
     }
 
-    private func act(_ path: String, _ session: Sessions.Session, _ act: String, _ inner: String) -> String {
+    private func act(_ path: String, _ act: String, _ inner: String) -> String {
         """
         <form method="post" action="\(link(path))" class="card"><input type="hidden" name="token" value="\(session.formToken)">\
         <input type="hidden" name="act" value="\(act)">\(inner)</form>

@@ -126,36 +126,3 @@ public final class Sessions: Sendable {
         return Base64URL.encode((0..<32).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
     }
 }
-
-extension Request {
-    /// A form's fields.
-    ///
-    /// - Throws: ``Problem`` where the body is none, or too large.
-    public func form(bytesMax: Int = 64 << 10) async throws -> [String: String] {
-        guard headers[.contentType]?.hasPrefix("application/x-www-form-urlencoded") == true,
-            let buffer = try? await body.collect(upTo: bytesMax),
-            let fields = try? URLEncodedFormDecoder().decode([String: String].self, from: String(buffer: buffer))
-        else {
-            throw Problem(
-                .badRequest, "not-a-form",
-                LocalizedText(ar: "استمارة غير مقروءة", fr: "Formulaire illisible", en: "The form cannot be read"),
-                detail: "Expected application/x-www-form-urlencoded of at most \(bytesMax) bytes, each field once.")
-        }
-        return fields
-    }
-}
-
-extension Response {
-    /// A page that nothing from elsewhere may frame, feed or run in.
-    public static func page(_ html: String, status: HTTPResponse.Status = .ok) -> Response {
-        var response = Response.text(html, type: "text/html; charset=utf-8", status: status)
-        response.setHeader(
-            "Content-Security-Policy",
-            "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
-        response.setHeader("X-Content-Type-Options", "nosniff")
-        response.setHeader("Referrer-Policy", "no-referrer")
-        return response
-    }
-
-    public static func seeOther(_ location: String) -> Response { Response(status: .seeOther, headers: [.location: location]) }
-}

@@ -25,7 +25,7 @@ public struct Accounts: Sendable {
     /// - Throws: ``AccountsError`` naming file and place.
     public init(path: String) throws {
         guard let data = FileManager.default.contents(atPath: path) else {
-            throw AccountsError("\(path): cannot be read; make it with `wasl agency staff add`")
+            throw AccountsError("\(path): cannot be read; make it with `staff add` of `wasl agency` or `wasl ledger`")
         }
         let mode = (try? FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? NSNumber)?.intValue ?? 0
         guard mode & 0o077 == 0 else { throw AccountsError("\(path): others may read it; run `chmod 600 \(path)`") }

@@ -14,6 +14,9 @@ public enum Language: String, Sendable, CaseIterable {
         }
     }
 
+    /// A path as the pages of this language link to it.
+    public func link(_ path: String) -> String { "\(path)?lang=\(rawValue)" }
+
     public func pick(_ text: LocalizedText) -> String {
         switch self {
         case .ar: text.ar
