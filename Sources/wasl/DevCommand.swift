@@ -13,6 +13,7 @@ struct DevCommand: AsyncParsableCommand {
 
             Examples:
               wasl dev
+              wasl dev --houses 2 --absent bir-mcherga
               wasl dev --requests 2000 --until-reconciled --json
               wasl dev --tls
             """)
@@ -30,7 +31,8 @@ struct DevCommand: AsyncParsableCommand {
     @Option(help: "How much the processes log: notice, info, debug.") var logLevel = "notice"
     @Option(help: "Only orders for this service; may be repeated. Without it, all services of the catalogue in turn.") var service:
         [String] = []
-    @Option(help: "Leave out this agency's worker: one of your own takes its place. May be repeated.") var absent: [String] = []
+    @Option(help: "Leave out this agency's worker or this house: one of your own takes its place. May be repeated.") var absent: [String] =
+        []
     @Flag(
         help: "TLS everywhere: to the broker by certificate (agencies by password besides), to the agencies' APIs with a pinned authority.")
     var tls = false
@@ -45,6 +47,9 @@ struct DevCommand: AsyncParsableCommand {
             options: DevStack.Options(
                 houseCount: houses, seed: seed, faultRate: faults, logLevel: logLevel, darkSeconds: darkSeconds, isTLS: tls,
                 absent: Set(absent)))
+        guard requests == nil || !stack.runningHouses.isEmpty else {
+            throw Failure.usage("--requests: with every house --absent there is nobody to place orders; raise --houses")
+        }
         let interrupted = Interrupts()
         let working = Task { try await work(stack) }
         interrupted.onFirst { working.cancel() }
@@ -57,19 +62,20 @@ struct DevCommand: AsyncParsableCommand {
 
     private func work(_ stack: DevStack) async throws {
         try await stack.start()
+        let house = stack.runningHouses.first.map { "\($0.id)    \(stack.address($0.id))/openapi.json" } ?? "no house of its own"
         say(
             """
             ready:
               ledger   \(stack.address("ledger"))/?lang=ar   (also fr, en; \(signIn("ledger", stack)))
             \(stack.participants.deskAgencies.map { "  desk     \(stack.address($0))/desk?lang=ar   (\(signIn($0, stack)))" }.joined(separator: "\n"))
-              \(stack.participants.houses.first?.id ?? "")    \(stack.address(stack.participants.houses.first?.id ?? ""))/openapi.json
+              \(house)
               token    \(stack.layout.tokenFile)
               logs     \(stack.layout.logsFolder)
             """)
         let token = try stack.token
         let orders = try DevOrders(stack.participants.catalogue, seed: seed, only: service)
         let traffic = DevTraffic(
-            houses: stack.participants.houses.map { ($0.id, stack.address($0.id)) }, token: token, seed: seed, orders: orders)
+            houses: stack.runningHouses.map { ($0.id, stack.address($0.id)) }, token: token, seed: seed, orders: orders)
         let desks = try stack.desks()
         let background = Task {
             await withDiscardingTaskGroup { group in
@@ -107,6 +113,8 @@ struct DevCommand: AsyncParsableCommand {
     private func drive(_ traffic: DevTraffic, _ orders: DevOrders, _ stack: DevStack, _ token: String) async throws {
         let start = ContinuousClock.now
         guard let requests else {
+            // With every house absent nobody places orders, and the rest of the stack stands until ctrl-C.
+            while stack.runningHouses.isEmpty { try await Task.sleep(for: .seconds(3_600)) }
             await traffic.place(first: 0, count: Int.max, rate: rate ?? 5, concurrency: 64)
             return
         }

@@ -36,6 +36,17 @@ struct DevParticipants {
 
     var participantIDs: [String] { houses.map(\.id) + agencies.map(\.id) + ["ledger"] }
 
+    /// Whoever is left out has to be somebody: a misspelt name would leave out nobody, in silence.
+    ///
+    /// - Throws: ``Failure`` that names who there is.
+    func check(absent: Set<String>) throws {
+        let known = agencies.map(\.id) + houses.map(\.id)
+        guard let unknown = absent.subtracting(known).min() else { return }
+        throw Failure.usage(
+            "--absent \(unknown): no agency or house of this stack. Agencies: \(agencies.map(\.id).joined(separator: ", ")); "
+                + "houses: \(houses.map(\.id).joined(separator: ", ")) (--houses decides how many)")
+    }
+
     func make() throws {
         try layout.makeFolders()
         let root = try keys(layout.rootKeyFile)

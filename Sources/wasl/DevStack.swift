@@ -15,7 +15,7 @@ final class DevStack: Sendable {
         var darkSeconds: Int64 = 0
         /// Nothing but TLS, to the broker and to the agencies, with certificates made on the spot.
         var isTLS = false
-        /// Agencies whose worker somebody else runs.
+        /// Agencies and houses that somebody else runs: they have keys, a broker user and a configuration, but no process.
         var absent: Set<String> = []
         /// Where houses find the broker, if not at its own port: a proxy that cuts and slows.
         var houseBrokerPort: Int?
@@ -46,8 +46,9 @@ final class DevStack: Sendable {
         self.isQuiet = isQuiet
         self.options = options
         layout = DevLayout(folder: folder)
-        try layout.makeFolders()
         participants = try DevParticipants(layout: layout, schemas: schemas, houseCount: options.houseCount, isTLS: options.isTLS)
+        // Before anything is made: a mistake in the command line leaves no folder behind.
+        try participants.check(absent: options.absent)
         try participants.make()
         node = try PrivateNode(folder: layout.brokerFolder, tls: participants.certificates?.listener)
         let names = participants.participantIDs + participants.agencies.map { "simulated-\($0.id)" }
@@ -79,7 +80,8 @@ final class DevStack: Sendable {
     }
 
     func startRoles() async throws {
-        say("starting the ledger, \(participants.agencies.count) agencies and \(participants.houses.count) houses …")
+        let agencyCount = participants.agencies.count { !options.absent.contains($0.id) }
+        say("starting the ledger, \(agencyCount) agencies and \(runningHouses.count) houses …")
         try startChildren()
         try await untilReady(timeout: .seconds(120))
     }
@@ -111,17 +113,22 @@ final class DevStack: Sendable {
                 id, role: role, port: ports[id] ?? 0,
                 brokerPort: role == .house ? options.houseBrokerPort ?? node.amqpPort : node.amqpPort, endpoint: endpoint,
                 logLevel: options.logLevel)
+            // The configuration of an absent one is there all the same, for whoever runs it.
+            if options.absent.contains(id) { return }
             list.append(
                 Child(name: id, arguments: [role.rawValue, "run", "--config", layout.configFile(id), "--follow-parent"]))
         }
         try add("ledger", .ledger)
-        for agency in participants.agencies where !options.absent.contains(agency.id) {
+        for agency in participants.agencies {
             try add(agency.id, .agency, endpoint: simulatedAddress(agency.id))
         }
         for house in participants.houses { try add(house.id, .house) }
         for index in list.indices { list[index].process = try spawn(list[index].name, list[index].arguments) }
         children.withLock { $0 = list }
     }
+
+    /// Houses that are processes of this stack: orders are placed with these.
+    var runningHouses: [FactRow] { participants.houses.filter { !options.absent.contains($0.id) } }
 
     /// The people behind the desks.
     func desks() throws -> [DevStaff] {

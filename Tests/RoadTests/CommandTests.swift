@@ -153,6 +153,25 @@ import WaslSeal
         }
     }
 
+    @Test(arguments: ["stegg", "hydra,", "ledger", "nadhour"])
+    func anAbsentNameThatNobodyHasIsRefusedBeforeAnythingIsMade(_ name: String) throws {
+        // The ledger is nobody's to replace, and Ennadhour is a house of the facts, but not one of these two.
+        let folder = world.folder + "/dev"
+        let result = try wasl(
+            "dev", "--data", folder, "--schemas", TestWorld.project + "/Schemas", "--houses", "2", "--absent", "steg", "--absent", name)
+        #expect(result.status == 64, "\(result.errors)")
+        #expect(result.errors.contains("--absent \(name):"), "\(result.errors)")
+        for known in ["cnam", "steg", "hydra", "bir-mcherga"] { #expect(result.errors.contains(known), "\(result.errors)") }
+        #expect(!FileManager.default.fileExists(atPath: folder))
+    }
+
+    @Test func ordersOfAStackWhoseHousesAreAllAbsentAreRefused() throws {
+        let result = try wasl(
+            "dev", "--data", world.folder + "/dev", "--schemas", TestWorld.project + "/Schemas", "--houses", "1", "--absent", "hydra",
+            "--requests", "5")
+        #expect(result.status == 64 && result.errors.contains("raise --houses"), "\(result.errors)")
+    }
+
     @Test func aRequestNumberThatIsNoneIsRefused() throws {
         let result = try wasl("trace", "nonsense", "--ledger", "http://127.0.0.1:1", "--token-file", "x")
         #expect(result.status == 65 && result.errors.contains("UUID"))
