@@ -26,7 +26,7 @@ public enum Server {
             router: router,
             server: .http1(configuration: .init(additionalChannelHandlers: [ConnectionWatch(connections)])),
             configuration: ApplicationConfiguration(
-                address: .hostname(host, port: port), serverName: nil, backlog: 512,
+                address: .hostname(host, port: port), serverName: nil, backlog: 2_048,
                 availableConnectionsDelegate: .maximum(fitting.acceptedMax, logger: quiet)),
             onServerRunning: { channel in await ready(channel.localAddress?.port ?? port) },
             logger: quiet)
