@@ -86,5 +86,22 @@ package enum AgencySchema {
                     CREATE INDEX desk_act_subject ON desk_act (subject);
                     """)
         }
+        migrator.registerMigration("agency-5") { db in
+            try db.execute(
+                sql: """
+                    -- Resolutions were kept in the clear. What there is waits here until somebody opens the journal with the keys.
+                    ALTER TABLE resolution RENAME TO unsealed_resolution;
+
+                    -- `text` and `evidence` are sealed to ourselves.
+                    CREATE TABLE resolution (
+                        subject TEXT PRIMARY KEY,
+                        at INTEGER NOT NULL,
+                        text TEXT NOT NULL,
+                        signatures TEXT NOT NULL,
+                        holders TEXT NOT NULL,
+                        evidence TEXT NOT NULL
+                    ) STRICT;
+                    """)
+        }
     }
 }
