@@ -20,15 +20,18 @@ struct AgencyCommand: AsyncParsableCommand {
         struct Add: ParsableCommand {
             static let configuration = CommandConfiguration(
                 abstract: "Adds an agent, or gives one another password.",
-                discussion: "Example: wasl agency staff add --file /etc/wasl/eid-staff.json --name amel --password-file password.txt")
+                discussion: """
+                    Example: wasl agency staff add --file /etc/wasl/eid-staff.json --name amel --password-file password.txt
+                    The password's file must be readable by its owner alone: umask 077, before it is written.
+                    """)
 
             @Option(help: "The file of the accounts; made where it is not there.") var file: String
             @Option(help: "The agent's name: a-z, 0-9, `.` and `-`.") var name: String
-            @Option(help: "A file with the password: 12 characters at least.") var passwordFile: String
+            @Option(help: "A file with the password, mode 0600: 12 characters at least.") var passwordFile: String
 
             func run() throws {
                 var accounts = FileManager.default.fileExists(atPath: file) ? try Accounts(path: file) : Accounts()
-                let password = String(decoding: try Program.read(passwordFile), as: UTF8.self).trimmingCharacters(in: .newlines)
+                let password = String(decoding: try SecretFile.read(passwordFile), as: UTF8.self).trimmingCharacters(in: .newlines)
                 do { try accounts.set(name, password: password) } catch { throw Failure.badInput("\(error)") }
                 try writePrivateFile(Array(accounts.text.utf8), to: file)
                 print("\(name) may sign in to the desk of a worker with `staff-file: \(file)`.")
@@ -62,6 +65,10 @@ struct AgencyCommand: AsyncParsableCommand {
                 }
                 do { secret = try readSecret(file) } catch { throw settings.settings.error("credentials-file", "\(error)") }
             }
+            if let staffFile, FileManager.default.fileExists(atPath: staffFile) {
+                do { _ = try Accounts(path: staffFile) } catch { throw settings.settings.error("staff-file", "\(error)") }
+            }
+            if let key = agency.tls?.key { try SecretFile.check(key) }
             let translator = try Translator(programs: catalogue.catalogue.programs(of: agency.id), executable: Program.path)
             let worker = try AgencyWorker(
                 AgencyWorker.Parts(

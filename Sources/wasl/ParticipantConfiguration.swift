@@ -42,6 +42,8 @@ struct ParticipantConfiguration {
         dataFolder = try settings.requiredString("data")
         try FileManager.default.createDirectory(
             atPath: dataFolder, withIntermediateDirectories: true, attributes: [.posixPermissions: NSNumber(value: 0o700)])
+        // One that was made by hand. Where it is not ours to narrow, the files inside still are.
+        chmod(dataFolder, 0o700)
         headFile = try settings.string("head-file")
         keys = try KeyFile(path: try settings.requiredString("keys"))
         let rootKeyFile = try settings.requiredString("root-key")
@@ -69,6 +71,9 @@ struct ParticipantConfiguration {
             tls = BrokerConfiguration.TLS(
                 caFile: try secure.requiredString("ca"), certificateFile: try secure.requiredString("certificate"),
                 keyFile: try secure.requiredString("key"))
+            if let file = tls?.keyFile {
+                do { try SecretFile.check(file) } catch { throw secure.error("key", "\(error)") }
+            }
         }
         var password = ""
         if let file = try group.string("password-file") {
