@@ -49,7 +49,7 @@ enum JQComplaint {
             "cannot be searched, as it is not a string", "cannot be sorted, as it is not an array",
             "cannot be grouped, as it is not an array", "cannot be csv-formatted, only array", "cannot be tsv-formatted, only array",
             "has no keys", "has no length", "is not a string", "is not valid base64 data", "is not valid in a csv row",
-            "can not be escaped for shell", "number required",
+            "can not be escaped for shell", "number required", "can't be imploded, unicode codepoint needs to be numeric",
         ].map { Template("TYPE … " + $0) }
         + [
             "Cannot iterate over TYPE …", "Cannot index TYPE with TYPE …", "Cannot use TYPE … as object key",

@@ -10,7 +10,9 @@ import WaslSeal
 
     init() throws { world = try TestWorld() }
 
-    private func wasl(_ arguments: String...) throws -> (status: Int32, output: String, errors: String) {
+    private func wasl(_ arguments: String...) throws -> (status: Int32, output: String, errors: String) { try wasl(arguments) }
+
+    private func wasl(_ arguments: [String]) throws -> (status: Int32, output: String, errors: String) {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: TestWorld.executable)
         process.arguments = arguments
@@ -20,8 +22,7 @@ import WaslSeal
         for path in [output, errors] { try Data().write(to: URL(fileURLWithPath: path)) }
         process.standardOutput = FileHandle(forWritingAtPath: output)
         process.standardError = FileHandle(forWritingAtPath: errors)
-        try process.run()
-        process.waitUntilExit()
+        try process.runToItsEnd()
         func text(_ path: String) -> String { String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self) }
         return (process.terminationStatus, text(output), text(errors))
     }
@@ -108,15 +109,7 @@ import WaslSeal
             ["house", "run"], ["agency", "run"], ["ledger", "run"], ["ledger", "verify"], ["trace"], ["keys", "generate"],
             ["registry", "sign"], ["topology", "apply"], ["journal", "check"], ["catalogue", "check"], ["bench", "road"],
         ] {
-            let process = Process()
-            process.executableURL = URL(fileURLWithPath: TestWorld.executable)
-            process.arguments = command + ["--help"]
-            let output = Pipe()
-            process.standardOutput = output
-            try process.run()
-            let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-            process.waitUntilExit()
-            #expect(text.contains("Example"), "\(command)")
+            #expect(try wasl(command + ["--help"]).output.contains("Example"), "\(command)")
         }
     }
 

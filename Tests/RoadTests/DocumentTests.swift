@@ -53,7 +53,7 @@ import WaslWeb
         #expect(left == 0, "what is minted is kept once")
         let kept = try await road.worker.journal.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM incoming_piece") }
         #expect(kept == 0, "a worker lets go of papers that it has brought")
-        await road.end()
+        try await road.end()
     }
 
     @Test func aPaperThatIsNotLaidDownIsNamed() async throws {
@@ -73,7 +73,7 @@ import WaslWeb
         fields["attachments"] = [entry(paper)]
         let request = try await road.order("cnam.claim.submit", fields)
         #expect(try await road.state(of: request) { OutcomeStatus(rawValue: $0)?.isTerminal == true } == "completed")
-        await road.end()
+        try await road.end()
     }
 
     @Test func aDocumentComesBackSealedAndIsTheVeryOne() async throws {
@@ -98,7 +98,7 @@ import WaslWeb
             let bytes = FileManager.default.contents(atPath: road.world.folder + "/" + file) ?? Data()
             #expect(bytes.range(of: Data("%PDF-".utf8)) == nil, "no document in the clear in \(file)")
         }
-        await road.end()
+        try await road.end()
     }
 
     @Test func aPaperOfManyPiecesPassesEveryJoint() async throws {
@@ -110,6 +110,6 @@ import WaslWeb
         let request = try await road.order("cnam.claim.submit", fields)
         #expect(try await road.state(of: request) { OutcomeStatus(rawValue: $0)?.isTerminal == true } == "completed")
         #expect(try road.effects().count == 1)
-        await road.end()
+        try await road.end()
     }
 }

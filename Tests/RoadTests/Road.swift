@@ -23,13 +23,15 @@ final class Road: Sendable {
     let worker: AgencyWorker
     let office: SimulatedOffice
     let logPath: String
+    /// What house and worker wrote to their logs, of every level.
+    let log = Recorder<String>()
     private let tasks: [Task<Void, any Error>]
 
     /// - Parameter prepare: what the test wants of the broker before anybody speaks.
     init(agency id: String, prepare: (SimulatedBroker) -> Void = { _ in }) async throws {
         let world = try TestWorld()
         self.world = world
-        let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        let logger = RecordingLog.logger(log)
         for queue in ["agency.\(id)", "house.hydra", "ledger"] { broker.declare(queue: queue) }
         broker.bind(.requests, "agency.\(id)", "\(id).#")
         broker.bind(.outcomes, "house.hydra", "hydra.#")
@@ -44,7 +46,7 @@ final class Road: Sendable {
         let listening = Recorder<Int>()
         let port = try PrivateNode.freePorts(1)[0]
         let server = Task { try await Server.run(router, host: "127.0.0.1", port: port, logger: logger) { listening.append($0) } }
-        await listening.wait { !$0.isEmpty }
+        await listening.wait(for: "the agency's server to listen") { !$0.isEmpty }
         house = try House(
             House.Parts(
                 id: ParticipantID("hydra")!, journalPath: world.folder + "/house.sqlite", headPath: nil, keys: world.keys["hydra"]!,
@@ -73,15 +75,22 @@ final class Road: Sendable {
     }
 
     /// The request's state in the house, once it meets the condition.
-    func state(of request: String, until condition: (String) -> Bool) async throws -> String {
-        while true {
-            let version = house.changes.version
-            let state = try await house.journal.read { db in
-                try String.fetchOne(db, sql: "SELECT state FROM request WHERE id = ?", arguments: [request]) ?? ""
+    func state(of request: String, until condition: @escaping @Sendable (String) -> Bool) async throws -> String {
+        try await waiting(for: "the house to know another state of \(request)") { [house] in
+            while true {
+                let version = house.changes.version
+                let state = try await house.journal.read { db in
+                    try String.fetchOne(db, sql: "SELECT state FROM request WHERE id = ?", arguments: [request]) ?? ""
+                }
+                if condition(state) { return state }
+                await house.changes.wait(past: version)
             }
-            if condition(state) { return state }
-            await house.changes.wait(past: version)
         }
+    }
+
+    /// Returns once the agency has heard of the request.
+    func firstCall(_ request: String) async throws {
+        try await waiting(for: "the agency to be called for \(request)") { [office] in await office.firstCall(request) }
     }
 
     /// Every state that the house told its counters, in order.
@@ -94,9 +103,11 @@ final class Road: Sendable {
     func effects() throws -> [EffectsLog.Line] { try EffectsLog.read(path: logPath).filter { $0.receipt != nil } }
     func lines() throws -> [EffectsLog.Line] { try EffectsLog.read(path: logPath) }
 
-    func end() async {
+    func end() async throws {
         for task in tasks { task.cancel() }
-        for task in tasks { _ = try? await task.value }
-        await house.close()
+        try await waiting(for: "house, worker and server to stop") { [tasks, house] in
+            for task in tasks { _ = try? await task.value }
+            await house.close()
+        }
     }
 }

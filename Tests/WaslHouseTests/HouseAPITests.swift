@@ -63,7 +63,7 @@ import WaslSimulation
             keyID throws(SealError) in
             try world.registry.registry.verificationKey(keyID, of: ParticipantID("hydra")!, at: TestClock.shared.now)
         }
-        await house.publishing.awaitConfirmation(of: 2)
+        try await waiting(for: "message 2 to be confirmed") { [house] in await house.publishing.awaitConfirmation(of: 2) }
         let shown = try await call(.get, "/v1/requests/\(id)")
         #expect(shown.json["state"] == "accepted")
         #expect(shown.json["sent"] == true)
@@ -82,7 +82,7 @@ import WaslSimulation
         #expect(house.publishing.backlog == 21)
         #expect(try await call(.get, "/readyz").status == 200)
         broker.restore()
-        await house.publishing.awaitConfirmation(of: 21)
+        try await waiting(for: "message 21 to be confirmed") { [house] in await house.publishing.awaitConfirmation(of: 21) }
         #expect(broker.depth(of: "agency.steg") == 20)
     }
 
