@@ -67,11 +67,8 @@ import WaslSimulation
         let shown = try await call(.get, "/v1/requests/\(id)")
         #expect(shown.json["state"] == "accepted")
         #expect(shown.json["sent"] == true)
-        let files = try FileManager.default.contentsOfDirectory(atPath: world.folder).filter { $0.hasPrefix("journal") }
-        for file in files {
-            let bytes = FileManager.default.contents(atPath: world.folder + "/" + file) ?? Data()
-            #expect(bytes.range(of: Data("123456789\"".utf8)) == nil, "no citizen's data in \(file)")
-        }
+        #expect(try world.files("journal", holding: id).isEmpty == false, "the search finds what is there")
+        #expect(try world.files("journal", holding: "123456789") == [], "no citizen's data")
     }
 
     @Test func acceptsWhileTheBrokerIsAway() async throws {
@@ -142,11 +139,8 @@ import WaslSimulation
             )
         }
         #expect(papers == 1 && pieces == 2)
-        let files = try FileManager.default.contentsOfDirectory(atPath: world.folder).filter { $0.hasPrefix("journal") }
-        for file in files {
-            let bytes = FileManager.default.contents(atPath: world.folder + "/" + file) ?? Data()
-            #expect(bytes.range(of: Data("%PDF-1.4".utf8)) == nil, "no paper in the clear in \(file)")
-        }
+        #expect(try world.files("journal", holding: "application/pdf").isEmpty == false, "the search finds what is there")
+        #expect(try world.files("journal", holding: "%PDF-1.4") == [], "no paper in the clear")
     }
 
     @Test(arguments: [
