@@ -39,11 +39,16 @@ public final class Settings {
         guard !mayMultiply(yaml) else {
             throw SettingsError(file: file, key: "", reason: "too many aliases (`*`): none are accepted")
         }
-        let node: Node?
-        do { node = try Yams.compose(yaml: yaml) } catch {
+        let (parser, node): (Yams.Parser, Node?)
+        do {
+            parser = try Yams.Parser(yaml: yaml)
+            node = try parser.singleRoot()
+        } catch {
             throw SettingsError(file: file, key: "", reason: "not YAML: \(error)")
         }
-        guard case .object(let members) = try node.map({ try json($0, file: file, path: "") }) ?? [:] else {
+        // A node knows its anchor only as long as its parser is there.
+        let top = try withExtendedLifetime(parser) { try node.map { try json($0, file: file, path: "") } ?? [:] }
+        guard case .object(let members) = top else {
             throw SettingsError(file: file, key: "", reason: "expected keys and values at the top")
         }
         self.init(file: file, path: [], members: members, environment: environment)
