@@ -123,6 +123,28 @@ import WaslSimulation
         #expect(try await call(.get, "/v1/requests").json["requests"] == [])
     }
 
+    private static func order(note: String) -> String {
+        let order: JSON = [
+            "service": "steg.bill.pay", "fields": ["reference": "123456789", "amount": 45_500, "payment": "cash", "note": .string(note)],
+        ]
+        return order.text
+    }
+
+    @Test(arguments: ["\u{0}", "\u{7}", "\u{1B}[2J", "\u{7F}", "\u{9B}", "\u{202E}txt", "\u{2066}", "a\rb", "\u{FFFF}"])
+    func aControlCharacterIsRefusedAtTheCounterAndItsFieldNamed(_ note: String) async throws {
+        let answer = try await call(.post, "/v1/requests", body: Self.order(note: "ملاحظة" + note))
+        #expect(answer.status == 422 && answer.json["type"] == "urn:wasl:problem:invalid-order")
+        let error = try #require(answer.json["errors"]?.array?.first)
+        #expect(error["pointer"] == "/fields/note" && error["detail"]?.string?.contains("U+") == true)
+        #expect(error["details"]?["ar"]?.string?.contains("U+") == true && error["details"]?["fr"]?.string?.contains("U+") == true)
+        #expect(try await call(.get, "/v1/requests").json["requests"] == [])
+    }
+
+    @Test func whatPeopleWriteWithIsTaken() async throws {
+        let note = "سطر أول\r\nسطر\tثان\n\u{200F}(STEG)\u{200E} می\u{200C}خواهم \u{61C} é ⵣ 😀\u{200D}"
+        #expect(try await call(.post, "/v1/requests", body: Self.order(note: note)).status == 201)
+    }
+
     private static let paper = TestWorld.paper(bytes: 200_000)
     private static let paperPath = "/v1/attachments/" + hexText(sha256(paper))
 
