@@ -19,7 +19,11 @@ enum JQComplaint {
 
         init(_ text: String) { words = text.split(separator: " ") }
 
-        func fit(_ message: [Substring]) -> [Substring]? { fit(words[...], message[...]) }
+        func fit(_ message: [Substring]) -> [Substring]? {
+            // Most templates are told apart by their last word.
+            guard words.last == "…" || words.last == "TYPE" || words.last == message.last else { return nil }
+            return fit(words[...], message[...])
+        }
 
         private func fit(_ rest: ArraySlice<Substring>, _ message: ArraySlice<Substring>) -> [Substring]? {
             guard let word = rest.first else { return message.isEmpty ? [] : nil }
@@ -52,7 +56,7 @@ enum JQComplaint {
             "can not be escaped for shell", "number required", "can't be imploded, unicode codepoint needs to be numeric",
         ].map { Template("TYPE … " + $0) }
         + [
-            "Cannot iterate over TYPE …", "Cannot index TYPE with TYPE …", "Cannot use TYPE … as object key",
+            "Cannot iterate over TYPE …", "Cannot index TYPE with TYPE …", "Cannot index TYPE with …", "Cannot use TYPE … as object key",
             "Cannot check whether TYPE has a TYPE key", "Cannot delete fields from TYPE …", "Cannot delete TYPE element of TYPE",
             "Cannot delete TYPE field of TYPE", "Cannot update field at TYPE index of TYPE", "Invalid path expression …",
             "Path must be specified as an array", "Path must be specified as array, not TYPE", "Paths must be specified as an array",
