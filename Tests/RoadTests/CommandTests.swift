@@ -70,6 +70,26 @@ import WaslSeal
         #expect(result.errors.contains("`\(key)`"), "\(result.errors)")
     }
 
+    @Test(arguments: [("token", "http.token-file"), ("password", "broker.password-file"), ("hydra.json", "others may read it")])
+    func aSecretThatOthersMayReadStopsTheDaemon(_ file: String, _ named: String) throws {
+        let path = try configuration()
+        chmod(world.folder + "/" + file, 0o644)
+        let result = try wasl("house", "run", "--config", path)
+        #expect(result.status == 78)
+        #expect(result.errors.contains(named) && result.errors.contains("chmod 600 \(world.folder)/\(file)"), "\(result.errors)")
+        #expect(!result.errors.contains("a secret of sixteen"))
+    }
+
+    @Test func anAgentsPasswordComesFromAFileThatNobodyElseReads() throws {
+        let (accounts, password) = (world.folder + "/staff.json", world.folder + "/password.txt")
+        try writePrivateFile(Array("long enough, surely\n".utf8), to: password)
+        let add = ["agency", "staff", "add", "--file", accounts, "--name", "amel", "--password-file", password]
+        #expect(try wasl(add).status == 0)
+        chmod(password, 0o640)
+        let refused = try wasl(add)
+        #expect(refused.status == 78 && refused.errors.contains("chmod 600 \(password)"), "\(refused.errors)")
+    }
+
     @Test func aDamagedJournalStopsTheDaemonWithARemedy() throws {
         let path = try configuration()
         try FileManager.default.createDirectory(atPath: world.folder + "/data", withIntermediateDirectories: true)

@@ -86,6 +86,14 @@ import WaslSeal
         }
         try await road.worker.record(resolution, resolution.text, signatures, ["agent-0", "agent-1"], evidence)
         #expect(try await road.state(of: request) { $0 != "parked" } == "completed")
+        for text in [resolution.note, resolution.evidenceDigest, "the bank's list"] {
+            #expect(try road.world.files("worker", holding: text) == [], "kept sealed: \(text)")
+        }
+        #expect(try !road.world.files("worker", holding: signatures[0]).isEmpty, "the search finds what is there")
+        let kept = try #require(try await road.worker.journal.read { try KeptResolution.fetch($0, of: request) })
+        let shown = kept.json(with: OwnSeal(own: ParticipantID("tt")!, keys: road.world.keys["tt"]!.opening))
+        #expect(shown["text"]?.string == resolution.text && shown["holders"] == ["agent-0", "agent-1"])
+        #expect(shown["evidenceBytes"] == JSON(evidence.count))
         await #expect(throws: (any Error).self) {
             try await road.worker.record(resolution, resolution.text, signatures, ["agent-0", "agent-1"], evidence)
         }

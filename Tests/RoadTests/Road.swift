@@ -27,10 +27,17 @@ final class Road: Sendable {
     let log = Recorder<String>()
     private let tasks: [Task<Void, any Error>]
 
-    /// - Parameter prepare: what the test wants of the broker before anybody speaks.
-    init(agency id: String, prepare: (SimulatedBroker) -> Void = { _ in }) async throws {
+    /// - Parameters:
+    ///   - changed: a catalogue in the place of the project's own.
+    ///   - prepare: what the test wants of the broker before anybody speaks.
+    ///   - answer: what the agency says to every call, in the place of its simulator.
+    init(
+        agency id: String, catalogue changed: Catalogue? = nil, prepare: (SimulatedBroker) -> Void = { _ in },
+        answer: (@Sendable () -> Response)? = nil
+    ) async throws {
         let world = try TestWorld()
         self.world = world
+        let catalogue = changed ?? world.catalogue
         let logger = RecordingLog.logger(log)
         for queue in ["agency.\(id)", "house.hydra", "ledger"] { broker.declare(queue: queue) }
         broker.bind(.requests, "agency.\(id)", "\(id).#")
@@ -42,7 +49,14 @@ final class Road: Sendable {
         office = try SimulatedOffice(
             agency: id, logPath: logPath, plan: FaultPlan(seed: 1, rate: 0, latency: 0...1), secret: secret)
         let router = Router(context: BasicRequestContext.self)
-        simulatedAgencies[id]!(office).addRoutes(to: router)
+        if let answer {
+            router.post("/**") { request, _ in
+                _ = try await request.body.collect(upTo: 1 << 20)
+                return answer()
+            }
+        } else {
+            simulatedAgencies[id]!(office).addRoutes(to: router)
+        }
         let listening = Recorder<Int>()
         let port = try PrivateNode.freePorts(1)[0]
         let server = Task { try await Server.run(router, host: "127.0.0.1", port: port, logger: logger) { listening.append($0) } }
@@ -50,15 +64,15 @@ final class Road: Sendable {
         house = try House(
             House.Parts(
                 id: ParticipantID("hydra")!, journalPath: world.folder + "/house.sqlite", headPath: nil, keys: world.keys["hydra"]!,
-                registry: world.registry, catalogue: CatalogueHolder(world.catalogue), version: "test"), broker: broker, logger: logger)
+                registry: world.registry, catalogue: CatalogueHolder(catalogue), version: "test"), broker: broker, logger: logger)
         let worker = try AgencyWorker(
             AgencyWorker.Parts(
-                agency: world.catalogue.agencies[ParticipantID(id)!]!, endpoint: "http://127.0.0.1:\(port)", secret: secret,
+                agency: catalogue.agencies[ParticipantID(id)!]!, endpoint: "http://127.0.0.1:\(port)", secret: secret,
                 staffFile: world.folder + "/staff.json",
                 journalPath: world.folder + "/worker.sqlite", headPath: nil, keys: world.keys[id]!, registry: world.registry,
-                catalogue: CatalogueHolder(world.catalogue),
+                catalogue: CatalogueHolder(catalogue),
                 translator: try Translator(
-                    programs: world.catalogue.programs(of: ParticipantID(id)!), executable: TestWorld.executable), version: "test"),
+                    programs: catalogue.programs(of: ParticipantID(id)!), executable: TestWorld.executable), version: "test"),
             broker: broker, logger: logger)
         self.worker = worker
         house.start()
