@@ -59,9 +59,9 @@ static int fail_with(jv invalid, char *message, size_t capacity, const char *oth
     if (jv_get_kind(reason) == JV_KIND_STRING) {
         put(message, capacity, jv_string_value(reason));
     } else if (jv_is_valid(reason) && jv_get_kind(reason) != JV_KIND_NULL) {
-        jv text = jv_dump_string(jv_copy(reason), 0);
-        put(message, capacity, jv_string_value(text));
-        jv_free(text);
+        char text[64];
+        snprintf(text, sizeof text, "an error of the type %s", jv_kind_name(jv_get_kind(reason)));
+        put(message, capacity, text);
     } else {
         put(message, capacity, otherwise);
     }

@@ -44,6 +44,33 @@ extension JSON {
         }
     }
 
+    /// What is the same hashes the same, so that repetitions among many are found without comparing each with each.
+    func hashAsSame(into hasher: inout Hasher) {
+        switch self {
+        case .null: hasher.combine(0)
+        case .bool(let value): hasher.combine(value)
+        case .integer(let value): hasher.combine(value)
+        case .number(let value):
+            if let whole = Int64(exactly: value) { hasher.combine(whole) } else { hasher.combine(value) }
+        case .string(let value):
+            hasher.combine(1)
+            for byte in value.utf8 { hasher.combine(byte) }
+        case .array(let elements):
+            hasher.combine(elements.count)
+            for element in elements { element.hashAsSame(into: &hasher) }
+        case .object(let object):
+            // In any order: a sum of the members' own.
+            var sum = 0
+            for (key, value) in object.members {
+                var member = Hasher()
+                member.combine(key)
+                value.hashAsSame(into: &member)
+                sum &+= member.finalize()
+            }
+            hasher.combine(sum)
+        }
+    }
+
     /// Whether it is a whole multiple, without the rounding that a quotient of doubles would bring.
     func isMultiple(of divisor: JSON) -> Bool {
         if case .integer(let value) = self, case .integer(let divisor) = divisor { return value % divisor == 0 }
@@ -53,4 +80,12 @@ extension JSON {
         if abs(quotient - quotient.rounded()) < 1e-9 * max(1, abs(quotient)) { return abs(quotient) < 1e15 || value == value.rounded() }
         return false
     }
+}
+
+/// A value in a set that goes by what schemas take for the same.
+struct SameValue: Hashable {
+    let value: JSON
+
+    static func == (left: SameValue, right: SameValue) -> Bool { left.value.isSame(as: right.value) }
+    func hash(into hasher: inout Hasher) { value.hashAsSame(into: &hasher) }
 }

@@ -16,6 +16,12 @@ public struct Violation: Sendable, Hashable {
     /// The keyword's place: a JSON Pointer into the schema, after the resource's URI where another document is meant.
     public let keywordLocation: String
     public let message: Message
+
+    public init(instanceLocation: String, keywordLocation: String, message: Message) {
+        self.instanceLocation = instanceLocation
+        self.keywordLocation = keywordLocation
+        self.message = message
+    }
 }
 
 /// How a schema is read.

@@ -116,6 +116,7 @@ extension Validation {
     }
 
     private func hasRepetition(_ elements: [JSON]) -> Bool {
-        elements.indices.contains { index in elements[..<index].contains { $0.isSame(as: elements[index]) } }
+        var seen: Set<SameValue> = []
+        return elements.contains { !seen.insert(SameValue(value: $0)).inserted }
     }
 }

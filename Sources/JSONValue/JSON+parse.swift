@@ -75,7 +75,7 @@ private struct JSONParser {
     mutating func parseObject(depth: Int) throws -> JSON {
         at += 1
         var members: [(key: String, value: JSON)] = []
-        var seen: Set<String> = []
+        var places: [String: Int]?
         skipSpace()
         if at < bytes.count, bytes[at] == UInt8(ascii: "}") {
             at += 1
@@ -86,13 +86,14 @@ private struct JSONParser {
             guard at < bytes.count, bytes[at] == UInt8(ascii: "\"") else { throw failure("expected a key in quotes") }
             let keyOffset = at
             let key = try parseString()
-            // A linear look is quicker than hashing for the few members that a usual object has.
+            if places == nil, members.count == JSONObject.linearMax {
+                places = Dictionary(uniqueKeysWithValues: members.enumerated().map { ($1.key, $0) })
+            }
             let isDuplicate: Bool
-            if members.count < 16 {
+            if places == nil {
                 isDuplicate = members.contains { $0.key == key }
             } else {
-                if seen.isEmpty { seen = Set(members.map(\.key)) }
-                isDuplicate = !seen.insert(key).inserted
+                isDuplicate = places?.updateValue(members.count, forKey: key) != nil
             }
             if isDuplicate {
                 throw JSONParseError(offset: keyOffset, reason: "a key of \(key.utf8.count) bytes comes twice in one object")
@@ -104,7 +105,7 @@ private struct JSONParser {
             skipSpace()
             guard at < bytes.count else { throw failure("the text ends inside an object") }
             at += 1
-            if bytes[at - 1] == UInt8(ascii: "}") { return .object(JSONObject(unique: members)) }
+            if bytes[at - 1] == UInt8(ascii: "}") { return .object(JSONObject(unique: members, places: places)) }
             guard bytes[at - 1] == UInt8(ascii: ",") else {
                 at -= 1
                 throw failure("expected `,` or `}`")

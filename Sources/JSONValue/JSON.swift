@@ -62,6 +62,11 @@ extension JSON: ExpressibleByStringLiteral, ExpressibleByIntegerLiteral, Express
 /// The members of a JSON object, in order, keys unique.
 public struct JSONObject: Sendable {
     public private(set) var members: [(key: String, value: JSON)]
+    /// Where each key stands, kept once there are more than ``linearMax``: finding one among very many must not mean looking at all.
+    private var places: [String: Int]?
+
+    /// So many members are looked through quicker than they are hashed.
+    static let linearMax = 16
 
     public init() { members = [] }
 
@@ -71,25 +76,43 @@ public struct JSONObject: Sendable {
         for (key, value) in pairs { self[key] = value }
     }
 
-    /// For the parser, which has already refused duplicate keys.
-    package init(unique members: [(key: String, value: JSON)]) { self.members = members }
+    /// For whoever has made sure that no key comes twice.
+    package init(unique members: [(key: String, value: JSON)]) { self.init(unique: members, places: JSONObject.places(of: members)) }
+
+    /// For the parser, which has found out where each key stands while it looked for duplicates.
+    init(unique members: [(key: String, value: JSON)], places: [String: Int]?) {
+        self.members = members
+        self.places = places
+    }
+
+    private static func places(of members: [(key: String, value: JSON)]) -> [String: Int]? {
+        guard members.count > linearMax else { return nil }
+        return Dictionary(members.enumerated().map { ($1.key, $0) }, uniquingKeysWith: { first, _ in first })
+    }
 
     public var count: Int { members.count }
     public var isEmpty: Bool { members.isEmpty }
     public var keys: [String] { members.map(\.key) }
 
     public subscript(key: String) -> JSON? {
-        get {
-            for member in members where member.key == key { return member.value }
-            return nil
-        }
+        get { place(of: key).map { members[$0].value } }
         set {
-            if let index = members.firstIndex(where: { $0.key == key }) {
-                if let newValue { members[index].value = newValue } else { members.remove(at: index) }
-            } else if let newValue {
-                members.append((key, newValue))
+            switch (place(of: key), newValue) {
+            case (let place?, let value?): members[place].value = value
+            case (let place?, nil):
+                members.remove(at: place)
+                places = JSONObject.places(of: members)
+            case (nil, let value?):
+                members.append((key, value))
+                if places == nil { places = JSONObject.places(of: members) } else { places?[key] = members.count - 1 }
+            case (nil, nil): break
             }
         }
+    }
+
+    private func place(of key: String) -> Int? {
+        if let places { return places[key] }
+        return members.firstIndex { $0.key == key }
     }
 }
 

@@ -75,6 +75,9 @@ extension AgencyWorker {
             else { return nil }
             let attempts = try Row.fetchAll(
                 db, sql: "SELECT * FROM attempt WHERE job = ? ORDER BY n", arguments: [row["number"] as Int64])
+            if let resolution = try KeptResolution.fetch(db, of: row["number"]) {
+                json["resolution"] = resolution.json(with: OwnSeal(own: own, keys: keys))
+            }
             json["answers"] = .array(try AgencyWorker.answers(db, row["number"], own, keys))
             json["desk"] = .array(
                 try Row.fetchAll(
@@ -154,17 +157,17 @@ extension AgencyWorker {
         }
         let outcome = try desk.seal(job, resolution.status, fields, visible, journal.environment)
         let decision = Decision.conclude(resolution.status, fields)
+        let seal = OwnSeal(own: parts.agency.id, keys: parts.keys.opening, entropy: journal.environment.entropy)
+        let (sealedText, sealedEvidence) = (try seal.seal(Array(text.utf8)), try seal.seal(evidence))
         try await journal.commit { [steps] transaction in
             // Looked at again inside the transaction: two resolutions may come at once.
             guard let current = try Job.fetch(transaction.db, number: job.number), current.state == .parked else {
                 throw Problem.notParked
             }
-            try transaction.db.execute(
-                sql: "INSERT INTO resolution (job, at, text, signatures, holders, evidence) VALUES (?, ?, ?, ?, ?, ?)",
-                arguments: [
-                    job.number, transaction.now.milliseconds, text, signatures.joined(separator: "\n"),
-                    holders.joined(separator: "\n"), Data(evidence),
-                ])
+            try KeptResolution(
+                job: job.number, at: transaction.now, signatures: signatures, holders: holders, text: sealedText,
+                evidence: sealedEvidence
+            ).insert(transaction.db)
             _ = try steps.conclude(Conclusion(current, decision: decision), outcome: outcome, in: transaction)
         }
         logger.notice("resolved by two people", metadata: ["request": "\(resolution.request)", "status": "\(resolution.status.rawValue)"])

@@ -97,7 +97,7 @@ final class AgencyClient: Sendable {
     ) async -> Transport {
         do {
             let (response, bytes) = try await send(call, isRepeatable: isRepeatable, content: content)
-            return decode(response, bytes)
+            return await decode(response, bytes)
         } catch {
             tell(error)
             return error.mayHaveActed ? .unknown(error.description) : .notSent(error.description)
@@ -190,10 +190,10 @@ final class AgencyClient: Sendable {
         }
     }
 
-    private func decode(_ response: HTTPClientResponse, _ bytes: [UInt8]) -> Transport {
+    private func decode(_ response: HTTPClientResponse, _ bytes: [UInt8]) async -> Transport {
         var headers = JSONObject()
         for header in response.headers { headers[header.name.lowercased()] = .string(header.value) }
-        return .answered(status: Int(response.status.code), headers: headers, body: agency.style.decode(bytes), raw: bytes)
+        return .answered(status: Int(response.status.code), headers: headers, body: await agency.style.decodeAside(bytes), raw: bytes)
     }
 
     private func tell(_ failure: CallFailure) {

@@ -119,6 +119,23 @@ package enum AgencySchema {
             try fillReferences(db)
             try db.execute(sql: "CREATE INDEX job_reference ON job (reference)")
         }
+        migrator.registerMigration("agency-4") { db in
+            try db.execute(
+                sql: """
+                    -- Resolutions were kept in the clear. What there is waits here until somebody opens the journal with the keys.
+                    ALTER TABLE resolution RENAME TO unsealed_resolution;
+
+                    -- `text` and `evidence` are sealed to ourselves.
+                    CREATE TABLE resolution (
+                        job INTEGER PRIMARY KEY,
+                        at INTEGER NOT NULL,
+                        text TEXT NOT NULL,
+                        signatures TEXT NOT NULL,
+                        holders TEXT NOT NULL,
+                        evidence TEXT NOT NULL
+                    ) STRICT;
+                    """)
+        }
     }
 
     /// Until now every agency was given the request's number alone.

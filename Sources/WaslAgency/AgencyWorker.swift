@@ -62,10 +62,10 @@ public final class AgencyWorker: Sendable {
         self.logger = logger
         let id = parts.agency.id
         let identity = JournalIdentity(source: Source(role: .agency, participant: id), key: parts.keys.signing)
-        let journal = Journal(
-            try JournalStore(
-                path: parts.journalPath, headPath: parts.headPath, identity: identity, migrations: AgencySchema.register),
-            logger: logger)
+        let store = try JournalStore(
+            path: parts.journalPath, headPath: parts.headPath, identity: identity, migrations: AgencySchema.register)
+        try store.sealOldResolutions(with: OwnSeal(own: id, keys: parts.keys.opening))
+        let journal = Journal(store, logger: logger)
         self.journal = journal
         steps = AgencySteps(agency: id)
         desk = JobDesk(

@@ -131,7 +131,7 @@ package struct JobRun: Sendable {
         do {
             let fields = try self.fields ?? desk.open(job, at: now)
             self.fields = fields
-            if job.state == .ready, !service.request.validate(.object(fields)).isEmpty {
+            if job.state == .ready, !service.violations(in: fields).isEmpty {
                 return giveUp(.refused, "invalid-order")
             }
             if service.isDesk { return conclude(nil, nil, .desk, answered: nil) }

@@ -105,12 +105,19 @@ public struct AsyncAPIDocument {
         var properties: JSONObject = [
             "specversion": ["const": "1.0"], "id": text, "type": ["const": .string(type.rawValue)],
             "source": ["type": "string", "pattern": "^(/houses/[a-z][a-z0-9-]{1,30}|/agencies/[a-z][a-z0-9-]{1,30}|/ledger)$"],
-            "time": time, "subject": ["type": "string", "format": "uuid"], "recipient": text, "service": text, "contract": text,
+            "time": time, "subject": ["type": "string", "format": "uuid"], "recipient": text, "service": text,
+            "contract": [
+                "type": "string", "pattern": "^[1-9][0-9]{0,15}$",
+                "description": .string("A whole number from 1 to \(Envelope.contractMax), without leading zeros."),
+            ],
             "causationid": text, "expirytime": time, "datacontenttype": ["const": "application/json"], "data": data,
         ]
         if !isTransient {
             properties["journal"] = ["type": "string", "format": "uuid"]
-            properties["sequence"] = ["type": "string", "pattern": "^[0-9]{20}$"]
+            properties["sequence"] = [
+                "type": "string", "pattern": "^0000[0-9]{16}$",
+                "description": .string("From 1 to \(LanePosition.sequenceMax), in 20 digits."),
+            ]
             properties["chain"] = ["type": "string", "pattern": "^[A-Za-z0-9_-]{43}$"]
         }
         return [

@@ -18,7 +18,9 @@ public struct CatalogueTrial {
         self.service = service
         form = agency.style
         self.fields = json.object ?? [:]
-        violations = service.request.validate(json).map { "\($0.instanceLocation.isEmpty ? "/" : $0.instanceLocation): \($0.message.en)" }
+        violations = (json.object.map { service.violations(in: $0) } ?? service.request.validate(json)).map {
+            "\($0.instanceLocation.isEmpty ? "/" : $0.instanceLocation): \($0.message.en)"
+        }
     }
 
     /// The orders of a service's examples.

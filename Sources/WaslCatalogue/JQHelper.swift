@@ -38,14 +38,14 @@ public enum JQHelper {
                     writeFrame("ERROR", Array("no program \(words[1])".utf8))
                     continue
                 }
-                run(program, text, &message)
+                run(program, called: words[1], text, &message)
             default: return 65
             }
         }
         return 0
     }
 
-    private static func run(_ program: OpaquePointer, _ input: [UInt8], _ message: inout [CChar]) {
+    private static func run(_ program: OpaquePointer, called name: Substring, _ input: [UInt8], _ message: inout [CChar]) {
         var output: UnsafeMutablePointer<CChar>?
         // jv_parse_sized wants chars and stops at the length, not at a zero.
         let status = input.withUnsafeBytes { bytes in
@@ -58,7 +58,8 @@ public enum JQHelper {
             writeFrame("OK", Array(UnsafeBufferPointer(start: output, count: strlen(output)).map { UInt8(bitPattern: $0) }))
             free(output)
         } else {
-            writeFrame("ERROR", Array(string(message).utf8))
+            // What jq says may quote the input. It ends here, before anybody can log it.
+            writeFrame("ERROR", Array("\(name): \(JQComplaint.shape(of: string(message)))".utf8))
         }
     }
 

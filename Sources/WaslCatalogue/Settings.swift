@@ -36,11 +36,19 @@ public final class Settings {
     }
 
     public convenience init(yaml: String, file: String, environment: [String: String] = [:]) throws {
-        let node: Node?
-        do { node = try Yams.compose(yaml: yaml) } catch {
+        guard !mayMultiply(yaml) else {
+            throw SettingsError(file: file, key: "", reason: "too many aliases (`*`): none are accepted")
+        }
+        let (parser, node): (Yams.Parser, Node?)
+        do {
+            parser = try Yams.Parser(yaml: yaml)
+            node = try parser.singleRoot()
+        } catch {
             throw SettingsError(file: file, key: "", reason: "not YAML: \(error)")
         }
-        guard case .object(let members) = try node.map({ try json($0, file: file, path: "") }) ?? [:] else {
+        // A node knows its anchor only as long as its parser is there.
+        let top = try withExtendedLifetime(parser) { try node.map { try json($0, file: file, path: "") } ?? [:] }
+        guard case .object(let members) = top else {
             throw SettingsError(file: file, key: "", reason: "expected keys and values at the top")
         }
         self.init(file: file, path: [], members: members, environment: environment)
@@ -160,8 +168,27 @@ public final class Settings {
     }
 }
 
+/// Whether a text has so many aliases that a few kilobytes of it could stand for gigabytes.
+///
+/// The library puts in an alias's place what it stands for, and compares keys before we see anything, so this looks at the text alone.
+/// It may count stars inside a comment or a quoted text too; no file of ours comes near. With fewer, whatever they multiply is small.
+private func mayMultiply(_ yaml: String) -> Bool {
+    let before = Set(" \t\r\n[{,:?-".utf8)
+    var count = 0
+    var previous = UInt8(ascii: "\n")
+    for byte in yaml.utf8 {
+        if byte == UInt8(ascii: "*"), before.contains(previous) { count += 1 }
+        previous = byte
+    }
+    return count > aliasesMax
+}
+
+private let aliasesMax = 20
+
 /// YAML to JSON, a key twice refused.
 private func json(_ node: Node, file: String, path: String) throws -> JSON {
+    // An alias comes here as a copy of what it stands for: what gives it something to stand for is refused before.
+    guard node.anchor == nil else { throw SettingsError(file: file, key: path, reason: "anchors (`&`) and aliases are not accepted") }
     switch node {
     case .scalar(let scalar):
         if scalar.style != .plain { return .string(scalar.string) }
@@ -174,6 +201,9 @@ private func json(_ node: Node, file: String, path: String) throws -> JSON {
     case .mapping(let mapping):
         var object = JSONObject()
         for (keyNode, value) in mapping {
+            guard keyNode.anchor == nil else {
+                throw SettingsError(file: file, key: path, reason: "anchors (`&`) and aliases are not accepted")
+            }
             guard let key = keyNode.string else { throw SettingsError(file: file, key: path, reason: "a key is not a text") }
             let place = path.isEmpty ? key : path + "." + key
             guard object[key] == nil else { throw SettingsError(file: file, key: place, reason: "comes twice") }

@@ -37,7 +37,7 @@ package enum Verdict: Sendable, Hashable {
                 return
             }
             let after = value["after"]?.integer ?? 3_600
-            self = .progress(note: note, askAfter: .seconds(min(max(after, 1), 7 * 86_400)))
+            self = .progress(note: Verdict.withOwnCode(note, service), askAfter: .seconds(min(max(after, 1), 7 * 86_400)))
         case "completed" where phase != .upload:
             guard let fields = value["fields"]?.object, let violations = service?.outcome.validate(.object(fields)) else {
                 self = .doubt("status \(status), completed without fields")
@@ -53,14 +53,35 @@ package enum Verdict: Sendable, Hashable {
                 self = .doubt("status \(status), refused without a reason")
                 return
             }
-            self = .refused(reason: reason)
+            self = .refused(reason: Verdict.withOwnCode(reason, service))
         case "definite-no":
             let after = value["after"]?.integer.map { Duration.seconds(min(max($0, 0), 86_400)) }
-            self = .definiteNo(value["why"]?.string ?? "status \(status)", retryAfter: after)
+            self = .definiteNo(Verdict.why(value, service, status) ?? "status \(status)", retryAfter: after)
         case "absent" where phase == .lookup: self = .absent
-        default: self = .doubt(value["why"]?.string ?? "status \(status), which no rule covers")
+        default: self = .doubt(Verdict.why(value, service, status) ?? "status \(status), which no rule covers")
         }
     }
+
+    /// A reason ends in logs, journals and pages, so it must be the program's own text, with the status in it at most: what came out of
+    /// an answer is told by its shape.
+    private static func why(_ value: JSON, _ service: Service?, _ status: Int) -> String? {
+        guard let why = value["why"]?.string else { return nil }
+        let program = service?.programs[.answer] ?? ""
+        let written = [why, why.replacing(String(status), with: "\\(.status)")]
+        if written.contains(where: { program.contains("\"\($0)\"") }) { return why }
+        return "status \(status), and a reason that is not the program's own text: \(JSON.string(why).shape)"
+    }
+
+    /// The same of a code: it is written down in the clear, beside the sealed texts.
+    private static func withOwnCode(_ reason: JSONObject, _ service: Service?) -> JSONObject {
+        guard let code = reason["code"]?.string, service?.programs[.answer]?.contains("\"\(code)\"") != true else { return reason }
+        var reason = reason
+        reason["code"] = .string(unlistedCode)
+        return reason
+    }
+
+    /// Stands for a code that no program's text holds.
+    static let unlistedCode = "unlisted"
 
     /// What is completed with a document is so only with the very document that it speaks of; otherwise the agency has to say it again.
     package func held(against document: FoundDocument?, _ service: Service?) -> Verdict {

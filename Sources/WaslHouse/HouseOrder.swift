@@ -40,7 +40,7 @@ package struct HouseOrder {
                 HouseOrder.error("/fields", "Expected an object, found \(object["fields"]?.shape ?? "nothing")")
             ])
         }
-        let violations = service.request.validate(.object(fields))
+        let violations = service.violations(in: fields)
         guard violations.isEmpty else { throw Problem.invalid(violations.map(HouseOrder.error)) }
         self.house = house
         self.service = service

@@ -44,6 +44,7 @@ final class HeadFile: HeadRecord {
                 .restored, "\(path): the journal's head file cannot be opened (\(String(cString: strerror(errno))))",
                 remedy: HeadFile.remedy)
         }
+        fchmod(descriptor, 0o600)
     }
 
     deinit { close(descriptor) }

@@ -11,6 +11,7 @@ final class JournalLock {
                 .locked, "\(path).lock: cannot be opened (\(String(cString: strerror(errno))))",
                 remedy: "Check that the folder exists and belongs to this user")
         }
+        fchmod(descriptor, 0o600)
         // The descriptor is closed by `deinit`, which runs although this throws: every property has its value.
         guard JournalLock.take(descriptor) else {
             throw JournalError(

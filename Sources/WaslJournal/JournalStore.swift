@@ -77,6 +77,7 @@ public final class JournalStore {
         migrations(&migrator)
         do {
             if let path, !isNew { try JournalStore.checkQuickly(migrator, path: path) }
+            if let path { try OwnersFile.prepare(path) }
             writer = try JournalStore.openDatabase(path: path)
             try migrator.migrate(writer)
         } catch let error as DatabaseError where path != nil && error.resultCode != .SQLITE_CANTOPEN {

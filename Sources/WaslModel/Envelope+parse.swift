@@ -61,15 +61,21 @@ private struct AttributeReader {
             lane: try lane(),
             recipient: try optional("recipient", "a participant's identifier") { ParticipantID($0) },
             service: try optional("service", "a service's identifier") { ServiceID($0) },
-            contract: try optional("contract", "a whole number in quotes") { Int64($0) },
+            contract: try optional("contract", "a whole number from 1 in quotes, without leading zeros") { AttributeReader.contract($0) },
             causationID: try optional("causationid", "a message's identifier") { $0.utf8.count <= 128 ? $0 : nil },
             expiry: try optional("expirytime", "RFC 3339 in UTC") { Timestamp($0) },
             data: data)
     }
 
+    /// One number has one text: what is signed as `01` must not be answered as `1`.
+    private static func contract(_ text: String) -> Int64? {
+        guard let value = Int64(text), (1...Envelope.contractMax).contains(value), String(value) == text else { return nil }
+        return value
+    }
+
     private func lane() throws(EnvelopeError) -> LanePosition? {
         let epoch = try optional("journal", "an epoch's UUID") { EpochID($0) }
-        let sequence = try optional("sequence", "20 digits, from 1") { text -> Int64? in
+        let sequence = try optional("sequence", "20 digits, from 1 to \(LanePosition.sequenceMax)") { text -> Int64? in
             guard text.utf8.count == 20, text.utf8.allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }), let value = Int64(text),
                 (1...LanePosition.sequenceMax).contains(value)
             else { return nil }

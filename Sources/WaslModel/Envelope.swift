@@ -85,6 +85,8 @@ public struct Envelope: Sendable, Hashable {
 
     public static let contentType = "application/cloudevents+json; charset=utf-8"
     public static let bytesMax = 256 * 1024
+    /// What I-JSON counts exactly, as for ``LanePosition/sequenceMax``.
+    public static let contractMax: Int64 = 1 << 53
 
     /// The body's exact bytes.
     public func encoded() -> [UInt8] {

@@ -14,15 +14,13 @@ public struct KeyFile: Sendable {
 
     /// - Throws: ``SealError`` with `unsafeFile` when others may read the file.
     public init(path: String) throws {
-        let attributes = try? FileManager.default.attributesOfItem(atPath: path)
-        guard let mode = (attributes?[.posixPermissions] as? NSNumber)?.intValue,
-            let data = FileManager.default.contents(atPath: path)
-        else { throw SealError(.badKey, "\(path): cannot be read; make one with `wasl keys generate`") }
-        guard mode & 0o077 == 0 else {
-            throw SealError(.unsafeFile, "\(path): others may read it; run `chmod 600 \(path)`")
+        let bytes: [UInt8]
+        do { bytes = try SecretFile.read(path) } catch {
+            throw error.isOpenToOthers
+                ? SealError(.unsafeFile, "\(error)") : SealError(.badKey, "\(error); make one with `wasl keys generate`")
         }
         let json: JSON
-        do { json = try JSON.parse([UInt8](data)) } catch { throw SealError(.badKey, "\(path): \(error)") }
+        do { json = try JSON.parse(bytes) } catch { throw SealError(.badKey, "\(path): \(error)") }
         guard let signing = json["signing"], let opening = json["opening"]?.array else {
             throw SealError(.badKey, "\(path): expected `signing` and `opening`")
         }
@@ -59,6 +57,8 @@ public func writePrivateFile(_ bytes: [UInt8], to path: String) throws {
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw SealError(.unsafeFile, "\(temporary): \(String(cString: strerror(errno)))") }
     defer { close(descriptor) }
-    guard write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0, rename(temporary, path) == 0
+    // One that an earlier run left behind keeps the mode that it has.
+    guard fchmod(descriptor, 0o600) == 0, write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0,
+        rename(temporary, path) == 0
     else { throw SealError(.unsafeFile, "\(path): \(String(cString: strerror(errno)))") }
 }

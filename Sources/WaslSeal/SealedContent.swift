@@ -44,17 +44,30 @@ public struct SealedContent: Sendable, Hashable {
         guard let recipient = envelope.recipient else { throw SealError(.malformed, "recipient: missing beside `sealed`") }
         let bytes = try SealedText.open(
             sealed, with: keys, sender: envelope.source.participant, recipient: recipient)
-        guard let json = try? JSON.parse(bytes), case .object(let fields)? = json["fields"] else {
+        guard case .object(let object)? = try? JSON.parse(bytes), case .object(let fields)? = object["fields"] else {
             throw SealError(.malformed, "sealed: expected an object with `fields`")
         }
-        let expected: [(String, String?)] = [
+        let expected: [(key: String, value: String?)] = [
             ("id", envelope.id), ("subject", envelope.subject?.text), ("source", envelope.source.description),
             ("recipient", recipient.text), ("service", envelope.service?.text),
             ("expirytime", envelope.expiry?.description),
         ]
-        for (key, value) in expected where json[key]?.string != value {
+        for (key, value) in expected where object[key] != value.map(JSON.string) {
             throw SealError(.malformed, "sealed.\(key): not what the envelope says")
         }
+        let known = expected.map(\.key) + ["fields"]
+        if let place = object.keys.firstIndex(where: { !known.contains($0) }) {
+            throw SealError(
+                .malformed,
+                "sealed.\(shown(object.keys[place], place)): not a member of a sealed text, which has \(known.joined(separator: ", "))")
+        }
         return fields
+    }
+
+    /// A member's name where it looks like one: this ends in the clear, and an error of the sender's may have put a citizen's data there.
+    private static func shown(_ name: String, _ place: Int) -> String {
+        let isWord =
+            (1...40).contains(name.utf8.count) && name.utf8.allSatisfy { (0x61...0x7A).contains($0 | 0x20) || $0 == 0x5F || $0 == 0x2D }
+        return isWord ? name : "member \(place + 1)"
     }
 }

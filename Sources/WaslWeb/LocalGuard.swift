@@ -139,9 +139,9 @@ struct LocalGuard: RouterMiddleware {
     }
 }
 
-/// Reads a secret from a file, without the end of line that editors add.
+/// Reads a secret from a file that nobody else may read, without the end of line that editors add.
 public func readSecret(_ path: String) throws -> String {
-    let text = try String(contentsOfFile: path, encoding: .utf8).trimmingCharacters(in: .whitespacesAndNewlines)
+    let text = String(decoding: try SecretFile.read(path), as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
     guard text.utf8.count >= 16 else { throw SecretError(path: path) }
     return text
 }

@@ -39,6 +39,10 @@ struct AgencyCommand: AsyncParsableCommand {
                 }
                 do { secret = try readSecret(file) } catch { throw settings.settings.error("credentials-file", "\(error)") }
             }
+            if let staffFile, FileManager.default.fileExists(atPath: staffFile) {
+                do { _ = try Accounts(path: staffFile) } catch { throw settings.settings.error("staff-file", "\(error)") }
+            }
+            if let key = agency.tls?.key { try SecretFile.check(key) }
             let translator = try Translator(programs: catalogue.catalogue.programs(of: agency.id), executable: Program.path)
             let worker = try AgencyWorker(
                 AgencyWorker.Parts(

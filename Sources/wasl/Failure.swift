@@ -21,6 +21,7 @@ struct Failure: Error {
         case let error as SettingsError: (78, "\(error)")
         case let error as JournalError: (error.code == .full ? 74 : 78, "\(error)")
         case let error as SealError: (error.code == .malformed || error.code == .badSignature ? 65 : 78, "\(error)")
+        case let error as SecretFileError: (78, "\(error)")
         case let error as BrokerError: (69, "\(error)")
         case let error as TranslationError: (error.code == .program ? 65 : 69, "\(error)")
         case let error as ResolutionError: (65, "\(error)")

@@ -46,6 +46,8 @@ struct ParticipantConfiguration {
         dataFolder = try settings.requiredString("data")
         try FileManager.default.createDirectory(
             atPath: dataFolder, withIntermediateDirectories: true, attributes: [.posixPermissions: NSNumber(value: 0o700)])
+        // One that was made by hand. Where it is not ours to narrow, the files inside still are.
+        chmod(dataFolder, 0o700)
         headFile = try ParticipantConfiguration.headFile(settings, dataFolder)
         keys = try KeyFile(path: try settings.requiredString("keys"))
         let rootKeyFile = try settings.requiredString("root-key")

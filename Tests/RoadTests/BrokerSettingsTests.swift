@@ -25,6 +25,7 @@ import WaslSeal
         let text = """
             house: hydra
             data: \(world.folder)/data
+            head-file: \(world.folder)/heads/hydra
             keys: \(world.folder)/hydra.json
             registry: \(world.folder)/registry.signed
             root-key: \(world.folder)/root.jwk.json

@@ -10,7 +10,9 @@ import WaslSeal
 
     init() throws { world = try TestWorld() }
 
-    private func wasl(_ arguments: String...) throws -> (status: Int32, output: String, errors: String) {
+    private func wasl(_ arguments: String...) throws -> (status: Int32, output: String, errors: String) { try wasl(arguments) }
+
+    private func wasl(_ arguments: [String]) throws -> (status: Int32, output: String, errors: String) {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: TestWorld.executable)
         process.arguments = arguments
@@ -20,8 +22,7 @@ import WaslSeal
         for path in [output, errors] { try Data().write(to: URL(fileURLWithPath: path)) }
         process.standardOutput = FileHandle(forWritingAtPath: output)
         process.standardError = FileHandle(forWritingAtPath: errors)
-        try process.run()
-        process.waitUntilExit()
+        try process.runToItsEnd()
         func text(_ path: String) -> String { String(decoding: FileManager.default.contents(atPath: path) ?? Data(), as: UTF8.self) }
         return (process.terminationStatus, text(output), text(errors))
     }
@@ -101,6 +102,26 @@ import WaslSeal
         #expect(result.status == 78 && result.errors.contains("move \(world.folder)/data/journal.sqlite.head there"), "\(result.errors)")
     }
 
+    @Test(arguments: [("token", "http.token-file"), ("password", "broker.password-file"), ("hydra.json", "others may read it")])
+    func aSecretThatOthersMayReadStopsTheDaemon(_ file: String, _ named: String) throws {
+        let path = try configuration()
+        chmod(world.folder + "/" + file, 0o644)
+        let result = try wasl("house", "run", "--config", path)
+        #expect(result.status == 78)
+        #expect(result.errors.contains(named) && result.errors.contains("chmod 600 \(world.folder)/\(file)"), "\(result.errors)")
+        #expect(!result.errors.contains("a secret of sixteen"))
+    }
+
+    @Test func anAgentsPasswordComesFromAFileThatNobodyElseReads() throws {
+        let (accounts, password) = (world.folder + "/staff.json", world.folder + "/password.txt")
+        try writePrivateFile(Array("long enough, surely\n".utf8), to: password)
+        let add = ["agency", "staff", "add", "--file", accounts, "--name", "amel", "--password-file", password]
+        #expect(try wasl(add).status == 0)
+        chmod(password, 0o640)
+        let refused = try wasl(add)
+        #expect(refused.status == 78 && refused.errors.contains("chmod 600 \(password)"), "\(refused.errors)")
+    }
+
     @Test func aDamagedJournalStopsTheDaemonWithARemedy() throws {
         let path = try configuration()
         try FileManager.default.createDirectory(atPath: world.folder + "/data", withIntermediateDirectories: true)
@@ -141,15 +162,7 @@ import WaslSeal
             ["agency", "staff", "add"], ["trace"], ["keys", "generate"],
             ["registry", "sign"], ["topology", "apply"], ["journal", "check"], ["catalogue", "check"], ["bench", "road"],
         ] {
-            let process = Process()
-            process.executableURL = URL(fileURLWithPath: TestWorld.executable)
-            process.arguments = command + ["--help"]
-            let output = Pipe()
-            process.standardOutput = output
-            try process.run()
-            let text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-            process.waitUntilExit()
-            #expect(text.contains("Example"), "\(command)")
+            #expect(try wasl(command + ["--help"]).output.contains("Example"), "\(command)")
         }
     }
 

@@ -52,17 +52,19 @@ import WaslModel
             var browser = Browser(client: client)
             try await body(road, &browser)
         }
-        await road.end()
+        try await road.end()
     }
 
     private static let complaint: JSONObject = ["subject": "<b>تعذر التفعيل</b>", "text": "لم تصل إرسالية التفعيل إلى هاتفي"]
 
     /// The request's state at the worker, once it is at the desk.
     private func arrived(_ request: String, _ road: Road) async throws {
-        while try await road.worker.deskJob(request) == nil {
-            let version = road.house.changes.version
-            if try await road.worker.deskJob(request) != nil { return }
-            await road.house.changes.wait(past: version)
+        try await waiting(for: "\(request) to be at the desk") {
+            while true {
+                let version = road.house.changes.version
+                if try await road.worker.deskJob(request) != nil { return }
+                await road.house.changes.wait(past: version)
+            }
         }
     }
 

@@ -25,7 +25,7 @@ import WaslWeb
         let port = try PrivateNode.freePorts(1)[0]
         let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         let server = Task { try await Server.run(router, host: "127.0.0.1", port: port, logger: logger) { listening.append($0) } }
-        await listening.wait { !$0.isEmpty }
+        await listening.wait(for: "the server to listen") { !$0.isEmpty }
         let catalogue = try TestWorld.published.get()
         let client = try AgencyClient(
             try #require(catalogue.agencies[ParticipantID(agency)!]), endpoint: "http://127.0.0.1:\(port)", secret: nil, logger: logger)

@@ -23,13 +23,13 @@ import WaslSeal
         let road = try await Road(agency: "steg")
         road.office.force(.lostConnectionAfterActing)
         let request = try await road.order("steg.bill.view", ["reference": "123456789"])
-        await road.office.firstCall(road.reference(request))
+        try await road.firstCall(request)
         road.office.force(nil)
         #expect(try await road.state(of: request) { $0 != "accepted" && $0 != "taken" } == "completed")
         #expect(try road.lines().contains { $0.fault == "lost-connection-after-acting" })
         #expect(try road.effects().isEmpty)
         #expect(road.office.callCount(road.reference(request)) >= 2)
-        await road.end()
+        try await road.end()
     }
 
     @Test func idempotentIsRepeatedWithTheSameKeyAndPaidOnce() async throws {
@@ -37,12 +37,12 @@ import WaslSeal
         #expect(try road.effects().isEmpty)
         road.office.force(.lostConnectionAfterActing)
         let request = try await road.order("sonede.bill.pay", fields("police_number", "1234567"))
-        await road.office.firstCall(road.reference(request))
+        try await road.firstCall(request)
         road.office.force(nil)
         #expect(try await road.state(of: request) { OutcomeStatus(rawValue: $0)?.isTerminal == true } == "completed")
         #expect(try road.effects().map(\.reference) == [road.reference(request)])
         #expect(try await road.states(of: request).contains("in-doubt"))
-        await road.end()
+        try await road.end()
     }
 
     @Test func queryableIsLookedUpAndNotPaidAgain() async throws {
@@ -53,18 +53,18 @@ import WaslSeal
         #expect(try await road.state(of: request) { OutcomeStatus(rawValue: $0)?.isTerminal == true } == "completed")
         #expect(try road.effects().map(\.reference) == [road.reference(request)])
         #expect(try await road.states(of: request) == ["accepted", "in-doubt", "completed"])
-        await road.end()
+        try await road.end()
     }
 
     @Test func queryableThatWasNotDoneIsAbsentTwiceThenPaidOnce() async throws {
         let road = try await Road(agency: "steg")
         road.office.force(.errorBeforeActing)
         let request = try await road.order("steg.bill.pay", fields("reference", "123456789"))
-        await road.office.firstCall(road.reference(request))
+        try await road.firstCall(request)
         road.office.force(nil)
         #expect(try await road.state(of: request) { OutcomeStatus(rawValue: $0)?.isTerminal == true } == "completed")
         #expect(try road.effects().map(\.reference) == [road.reference(request)])
-        await road.end()
+        try await road.end()
     }
 
     @Test func neitherIsParkedAndResolvedByTwoPeople() async throws {
@@ -86,11 +86,19 @@ import WaslSeal
         }
         try await road.worker.record(resolution, resolution.text, signatures, ["agent-0", "agent-1"], evidence)
         #expect(try await road.state(of: request) { $0 != "parked" } == "completed")
+        for text in [resolution.note, resolution.evidenceDigest, "the bank's list"] {
+            #expect(try road.world.files("worker", holding: text) == [], "kept sealed: \(text)")
+        }
+        #expect(try !road.world.files("worker", holding: signatures[0]).isEmpty, "the search finds what is there")
+        let kept = try #require(try await road.worker.journal.read { try KeptResolution.fetch($0, of: 1) })
+        let shown = kept.json(with: OwnSeal(own: ParticipantID("tt")!, keys: road.world.keys["tt"]!.opening))
+        #expect(shown["text"]?.string == resolution.text && shown["holders"] == ["agent-0", "agent-1"])
+        #expect(shown["evidenceBytes"] == JSON(evidence.count))
         await #expect(throws: (any Error).self) {
             try await road.worker.record(resolution, resolution.text, signatures, ["agent-0", "agent-1"], evidence)
         }
         #expect(try road.effects().count == 1)
-        await road.end()
+        try await road.end()
     }
 
     @Test func progressIsToldOnceAndAskedAgainUntilItIsDecided() async throws {
@@ -100,7 +108,7 @@ import WaslSeal
         #expect(try await road.state(of: request) { OutcomeStatus(rawValue: $0)?.isTerminal == true } == "completed")
         #expect(try await road.states(of: request) == ["accepted", "progress", "completed"])
         #expect(try road.effects().map(\.reference) == [road.reference(request)])
-        await road.end()
+        try await road.end()
     }
 
     @Test func anAnswerThatNoRuleCoversIsKeptForTheEngineerAndNamedByItsDigest() async throws {
@@ -123,7 +131,7 @@ import WaslSeal
         let text = try SealedText.open(
             sealed, with: road.world.keys["tt"]!.opening, sender: ParticipantID("tt")!, recipient: ParticipantID("tt")!)
         #expect(Int64(text.count) == bytes && !text.isEmpty)
-        await road.end()
+        try await road.end()
     }
 
     @Test func anOutcomeThatComesAtOnceOvertakesTaken() async throws {
@@ -131,6 +139,6 @@ import WaslSeal
         let request = try await road.order("tt.bill.pay", fields("line", "71234567"))
         #expect(try await road.state(of: request) { OutcomeStatus(rawValue: $0)?.isTerminal == true } == "completed")
         #expect(try await road.states(of: request) == ["accepted", "completed"])
-        await road.end()
+        try await road.end()
     }
 }

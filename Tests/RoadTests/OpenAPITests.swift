@@ -41,7 +41,7 @@ import WaslSimulation
         let token = "a token of sixteen characters"
         #expect(routed(road.house.router(token: token, hosts: [], description: "{}").routes) == (try described("house")))
         #expect(routed(road.worker.router(token: token, hosts: [], description: "{}").routes) == (try described("agency")))
-        await road.end()
+        try await road.end()
     }
 
     @Test func ledger() async throws {

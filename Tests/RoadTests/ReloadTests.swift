@@ -57,7 +57,7 @@ import WaslSeal
         let port = try PrivateNode.freePorts(1)[0]
         let (process, log) = try start(port)
         defer { process.terminate() }
-        await log.wait { $0.joined().contains("ready") }
+        await log.wait(for: "the daemon to be ready") { $0.joined().contains("ready") }
         #expect(try await order(1, port, "a") == 201)
         #expect(try await order(2, port, "b") == 422)
         let service = world.folder + "/Schemas/services/steg/bill.view"
@@ -66,13 +66,13 @@ import WaslSeal
         let text = try String(contentsOfFile: file, encoding: .utf8)
         try text.replacing("version: 1\n", with: "version: 2\nlevl: 30 s\n").write(toFile: file, atomically: true, encoding: .utf8)
         kill(process.processIdentifier, SIGHUP)
-        await log.wait { $0.joined().contains("what was there stays") }
+        await log.wait(for: "the broken catalogue to be refused") { $0.joined().contains("what was there stays") }
         #expect(log.elements.joined().contains("`levl`"), "the key is named")
         #expect(try await order(2, port, "c") == 422)
         #expect(try await order(1, port, "d") == 201)
         try text.replacing("version: 1\n", with: "version: 2\n").write(toFile: file, atomically: true, encoding: .utf8)
         kill(process.processIdentifier, SIGHUP)
-        await log.wait { $0.joined().contains("registry and catalogue read again") }
+        await log.wait(for: "the new catalogue to be read") { $0.joined().contains("registry and catalogue read again") }
         #expect(try await order(2, port, "e") == 201)
         #expect(try await order(1, port, "f") == 201, "what was written under version 1 is still read with it")
     }

@@ -23,13 +23,22 @@ final class Road: Sendable {
     let worker: AgencyWorker
     let office: SimulatedOffice
     let logPath: String
+    /// What house and worker wrote to their logs, of every level.
+    let log = Recorder<String>()
     private let tasks: [Task<Void, any Error>]
 
-    /// - Parameter prepare: what the test wants of the broker before anybody speaks.
-    init(agency id: String, prepare: (SimulatedBroker) -> Void = { _ in }) async throws {
+    /// - Parameters:
+    ///   - changed: a catalogue in the place of the project's own.
+    ///   - prepare: what the test wants of the broker before anybody speaks.
+    ///   - answer: what the agency says to every call, in the place of its simulator.
+    init(
+        agency id: String, catalogue changed: Catalogue? = nil, prepare: (SimulatedBroker) -> Void = { _ in },
+        answer: (@Sendable () -> Response)? = nil
+    ) async throws {
         let world = try TestWorld()
         self.world = world
-        let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
+        let catalogue = changed ?? world.catalogue
+        let logger = RecordingLog.logger(log)
         for queue in ["agency.\(id)", "house.hydra", "ledger"] { broker.declare(queue: queue) }
         broker.bind(.requests, "agency.\(id)", "\(id).#")
         broker.bind(.outcomes, "house.hydra", "hydra.#")
@@ -40,25 +49,32 @@ final class Road: Sendable {
         office = try SimulatedOffice(
             agency: id, logPath: logPath, plan: FaultPlan(seed: 1, rate: 0, latency: 0...1), secret: secret)
         let router = Router(context: BasicRequestContext.self)
-        simulatedAgencies[id]!(office).addRoutes(to: router)
+        if let answer {
+            router.post("/**") { request, _ in
+                _ = try await request.body.collect(upTo: 1 << 20)
+                return answer()
+            }
+        } else {
+            simulatedAgencies[id]!(office).addRoutes(to: router)
+        }
         let listening = Recorder<Int>()
         let port = try PrivateNode.freePorts(1)[0]
         let server = Task { try await Server.run(router, host: "127.0.0.1", port: port, logger: logger) { listening.append($0) } }
-        await listening.wait { !$0.isEmpty }
+        await listening.wait(for: "the agency's server to listen") { !$0.isEmpty }
         house = try House(
             House.Parts(
                 id: ParticipantID("hydra")!, journalPath: world.folder + "/house.sqlite", headPath: world.folder + "/house.head",
                 keys: world.keys["hydra"]!,
-                registry: world.registry, catalogue: CatalogueHolder(world.catalogue), version: "test"), broker: broker, logger: logger)
+                registry: world.registry, catalogue: CatalogueHolder(catalogue), version: "test"), broker: broker, logger: logger)
         let worker = try AgencyWorker(
             AgencyWorker.Parts(
-                agency: world.catalogue.agencies[ParticipantID(id)!]!, endpoint: "http://127.0.0.1:\(port)", secret: secret,
+                agency: catalogue.agencies[ParticipantID(id)!]!, endpoint: "http://127.0.0.1:\(port)", secret: secret,
                 staffFile: world.folder + "/staff.json",
                 journalPath: world.folder + "/worker.sqlite", headPath: world.folder + "/worker.head", keys: world.keys[id]!,
                 registry: world.registry,
-                catalogue: CatalogueHolder(world.catalogue),
+                catalogue: CatalogueHolder(catalogue),
                 translator: try Translator(
-                    programs: world.catalogue.programs(of: ParticipantID(id)!), executable: TestWorld.executable), version: "test"),
+                    programs: catalogue.programs(of: ParticipantID(id)!), executable: TestWorld.executable), version: "test"),
             broker: broker, logger: logger)
         self.worker = worker
         house.start()
@@ -75,14 +91,23 @@ final class Road: Sendable {
     }
 
     /// The request's state in the house, once it meets the condition.
-    func state(of request: String, until condition: (String) -> Bool) async throws -> String {
-        while true {
-            let version = house.changes.version
-            let state = try await house.journal.read { db in
-                try String.fetchOne(db, sql: "SELECT state FROM request WHERE id = ?", arguments: [request]) ?? ""
+    func state(of request: String, until condition: @escaping @Sendable (String) -> Bool) async throws -> String {
+        try await waiting(for: "the house to know another state of \(request)") { [house] in
+            while true {
+                let version = house.changes.version
+                let state = try await house.journal.read { db in
+                    try String.fetchOne(db, sql: "SELECT state FROM request WHERE id = ?", arguments: [request]) ?? ""
+                }
+                if condition(state) { return state }
+                await house.changes.wait(past: version)
             }
-            if condition(state) { return state }
-            await house.changes.wait(past: version)
+        }
+    }
+
+    /// Returns once the agency has heard of the request.
+    func firstCall(_ request: String) async throws {
+        try await waiting(for: "the agency to be called for \(request)") { [office] in
+            await office.firstCall(self.reference(request))
         }
     }
 
@@ -101,9 +126,11 @@ final class Road: Sendable {
     func effects() throws -> [EffectsLog.Line] { try EffectsLog.read(path: logPath).filter { $0.receipt != nil } }
     func lines() throws -> [EffectsLog.Line] { try EffectsLog.read(path: logPath) }
 
-    func end() async {
+    func end() async throws {
         for task in tasks { task.cancel() }
-        for task in tasks { _ = try? await task.value }
-        await house.close()
+        try await waiting(for: "house, worker and server to stop") { [tasks, house] in
+            for task in tasks { _ = try? await task.value }
+            await house.close()
+        }
     }
 }

@@ -33,7 +33,7 @@ private final class Counter: Sendable {
         let port = try PrivateNode.freePorts(1)[0]
         let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
         server = Task { try await Server.run(router, host: "127.0.0.1", port: port, logger: logger) { listening.append($0) } }
-        await listening.wait { !$0.isEmpty }
+        await listening.wait(for: "the agency's server to listen") { !$0.isEmpty }
         client = try AgencyClient(
             try #require(catalogue.agencies[id]), endpoint: "http://127.0.0.1:\(port)", secret: secret,
             logger: logger)

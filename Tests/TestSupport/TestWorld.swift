@@ -67,6 +67,14 @@ public final class TestWorld: Sendable {
         return folder
     }
 
+    /// The files whose names begin so, in which a text stands as it is.
+    public func files(_ prefix: String, holding text: String) throws -> [String] {
+        try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasPrefix(prefix) }.filter { name in
+            guard let bytes = FileManager.default.contents(atPath: folder + "/" + name) else { throw CocoaError(.fileReadUnknown) }
+            return bytes.range(of: Data(text.utf8)) != nil
+        }.sorted()
+    }
+
     public func identity(_ id: String) -> JournalIdentity {
         let role: Role = id == "ledger" ? .ledger : ["hydra", "kerker"].contains(id) ? .house : .agency
         return JournalIdentity(source: Source(role: role, participant: ParticipantID(id)!), key: keys[id]!.signing)

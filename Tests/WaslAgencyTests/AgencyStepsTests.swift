@@ -333,4 +333,28 @@ import WaslSimulation
         }
         #expect(reason.hasPrefix("subject:"))
     }
+
+    /// A house may be somebody else's program, or nobody's.
+    @Test func aControlCharacterThatAHouseLetThroughNeverReachesTheAgency() throws {
+        let steg = ParticipantID("steg")!
+        let desk = JobDesk(
+            agency: world.catalogue.agencies[steg]!, catalogue: .init(world.catalogue), openingKeys: world.keys["steg"]!.opening,
+            registry: world.registry)
+        func start(note: String) throws -> JobRun.Action {
+            let fields: JSONObject = ["reference": "123456789", "amount": 5, "payment": "cash", "note": .string(note)]
+            var run = JobRun(try take(try world.request("steg.bill.pay", fields: fields))[0], fields: nil, desk: desk, jitter: 0)
+            return run.start(at: TestClock.shared.now)
+        }
+        guard case .translateCall = try start(note: "سطر\nآخر") else {
+            Issue.record("a good order is not called")
+            return
+        }
+        for note in ["\u{1B}[2J", "\u{202E}", "a\u{0}b"] {
+            guard case .conclude(let end) = try start(note: note), case .conclude(.refused, let fields) = end.decision else {
+                Issue.record("\(note.debugDescription) is not refused")
+                continue
+            }
+            #expect(fields["reason"]?["code"] == "invalid-order")
+        }
+    }
 }

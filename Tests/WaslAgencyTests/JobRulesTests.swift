@@ -57,7 +57,7 @@ import WaslSeal
         #expect(rules(.idempotent).decideBeforeCall(of: job(first: -1001, doubted: true), at: now).map(kind) == "park")
     }
 
-    private let note: JSONObject = ["code": "studied", "ar": "قيد الدرس", "fr": "à l'étude", "en": "being studied"]
+    private let note: JSONObject = ["code": "being-studied", "ar": "قيد الدرس", "fr": "à l'étude", "en": "being studied"]
 
     @Test(arguments: [(EffectClass.queryable, "wait, look up"), (.idempotent, "wait, call")])
     func whoIsAtWorkIsAskedAgainInTheWayThatChangesNothing(_ effect: EffectClass, _ expected: String) {

@@ -1,6 +1,8 @@
 import Foundation
+import GRDB
 import TestSupport
 import Testing
+import WaslJournal
 import WaslModel
 import WaslSeal
 
@@ -52,5 +54,54 @@ import WaslSeal
 
     @Test(arguments: ["", "{}", #"{"agency":"tt","request":"x"}"#]) func whatIsNotAResolutionIsNamed(_ text: String) {
         #expect(throws: ResolutionError.self) { try Resolution(text: text) }
+    }
+
+    /// A journal of an earlier version, in which two resolutions stand in the clear.
+    private func openOld(_ seal: OwnSeal) throws -> JournalStore {
+        do {
+            let store = try JournalStore(
+                path: world.folder + "/old.sqlite", headPath: world.folder + "/old.head", identity: world.identity("tt"), migrations: AgencySchema.register)
+            _ = try store.transaction { transaction in
+                for number in 1...2 {
+                    try transaction.db.execute(
+                        sql: "INSERT INTO unsealed_resolution (job, at, text, signatures, holders, evidence) VALUES (?, ?, ?, ?, ?, ?)",
+                        arguments: [
+                            number, 1_000 * number, "noted of Ben Salah \(number)", "s1\ns2", "agent-0\nagent-1",
+                            Data(String(repeating: "statement of Ben Salah \(number). ", count: 5_000).utf8),
+                        ])
+                }
+            }
+        }
+        #expect(try !world.files("old", holding: "Ben Salah").isEmpty, "the search finds what is there")
+        let store = try JournalStore(path: world.folder + "/old.sqlite", headPath: world.folder + "/old.head", identity: world.identity("tt"), migrations: AgencySchema.register)
+        try store.sealOldResolutions(with: seal)
+        return store
+    }
+
+    @Test func whatAnEarlierVersionKeptInTheClearIsSealedAndLeavesNoTrace() throws {
+        let seal = OwnSeal(own: agency, keys: world.keys["tt"]!.opening)
+        let store = try openOld(seal)
+        #expect(try world.files("old", holding: "Ben Salah") == [], "neither in the file nor in its log")
+        for number in 1...2 {
+            let kept = try #require(try store.read { try KeptResolution.fetch($0, of: Int64(number)) })
+            #expect(try seal.open(kept.text) == Array("noted of Ben Salah \(number)".utf8))
+            #expect(try seal.open(kept.evidence).count == String("statement of Ben Salah \(number). ").utf8.count * 5_000)
+            #expect(
+                kept.at.milliseconds == Int64(1_000 * number) && kept.holders == ["agent-0", "agent-1"] && kept.signatures == ["s1", "s2"])
+            #expect(kept.json(with: seal)["text"]?.string == "noted of Ben Salah \(number)")
+        }
+        #expect(try store.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM unsealed_resolution") } == 0)
+        let number = try store.read { try Int64.fetchOne($0, sql: "SELECT commits FROM journal") }
+        try store.sealOldResolutions(with: seal)
+        #expect(
+            try store.read { try Int64.fetchOne($0, sql: "SELECT commits FROM journal") } == number, "a second time there is nothing to do")
+    }
+
+    @Test func aSealedResolutionIsShownToNobodyElse() throws {
+        let seal = OwnSeal(own: agency, keys: world.keys["tt"]!.opening)
+        let other = OwnSeal(own: agency, keys: [OpeningKey()])
+        let kept = try #require(try openOld(seal).read { try KeptResolution.fetch($0, of: 1) })
+        #expect(kept.json(with: other)["text"] == .null && kept.json(with: other)["evidenceBytes"] == .null)
+        #expect(throws: SealError.self) { try other.open(kept.text) }
     }
 }

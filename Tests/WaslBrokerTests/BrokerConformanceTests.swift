@@ -26,10 +26,10 @@ extension BrokerTests.Conformance {
         let publisher = await broker.publish(as: "hydra")
         let messages = (1...300).map { broker.message($0, .requests, "steg.steg-bill-view.hydra") }
         publisher.link.publish(messages)
-        await publisher.settled(300)
+        try await publisher.settled(300)
         #expect(publisher.settlements.allSatisfy { $0.result == .confirmed })
         #expect(publisher.settlements.map(\.token).sorted() == Array(1...300))
-        let deliveries = await consumer.delivered(300)
+        let deliveries = try await consumer.delivered(300)
         #expect(deliveries.map(\.messageID) == messages.map(\.messageID))
         #expect(deliveries.map(\.body) == messages.map(\.body))
         #expect(deliveries.allSatisfy { $0.signature == "signature" && $0.contentType == Envelope.contentType })
@@ -43,12 +43,12 @@ extension BrokerTests.Conformance {
         let first = await broker.consume("agency.tt", as: "tt")
         let publisher = await broker.publish(as: "hydra")
         publisher.link.publish((1...5).map { broker.message($0, .requests, "tt.tt-bill-pay.hydra") })
-        let deliveries = await first.delivered(5)
+        let deliveries = try await first.delivered(5)
         first.link.acknowledge(through: deliveries[1].tag)
         // An acknowledgement is not answered; what is published after it and delivered shows that it was taken.
         await broker.close(first)
         let second = await broker.consume("agency.tt", as: "tt")
-        let again = await second.delivered(3)
+        let again = try await second.delivered(3)
         #expect(Set(again.map(\.messageID)).isSuperset(of: deliveries[2...].map(\.messageID)))
         #expect(again.allSatisfy { $0.isRedelivered })
         second.link.acknowledge(through: again[again.count - 1].tag)
@@ -61,9 +61,9 @@ extension BrokerTests.Conformance {
         let ledger = await broker.consume("unroutable", as: "ledger")
         let publisher = await broker.publish(as: "hydra")
         publisher.link.publish([broker.message(1, .requests, "nobody.x.hydra")])
-        await publisher.settled(1)
+        try await publisher.settled(1)
         #expect(publisher.settlements[0].result == .confirmed)
-        let deliveries = await ledger.delivered(1)
+        let deliveries = try await ledger.delivered(1)
         #expect(deliveries[0].routingKey == "nobody.x.hydra")
         #expect(deliveries[0].queue == "unroutable")
         ledger.link.acknowledge(through: deliveries[0].tag)
@@ -77,7 +77,7 @@ extension BrokerTests.Conformance {
             broker.message(1, .control, "hydra.resend"), broker.message(2, .control, "nobody.resend"),
             broker.message(3, .control, "hydra.resend"),
         ])
-        await publisher.settled(3)
+        try await publisher.settled(3)
         let results = Dictionary(uniqueKeysWithValues: publisher.settlements.map { ($0.token, $0.result) })
         #expect(results[1] == .confirmed && results[3] == .confirmed)
         guard case .returned(let reason)? = results[2] else {
@@ -94,7 +94,7 @@ extension BrokerTests.Conformance {
         let publisher = await broker.publish(as: "steg")
         let body = (0..<Envelope.bytesMax).map { UInt8(truncatingIfNeeded: $0 &* 31) }
         publisher.link.publish([broker.message(1, .outcomes, "kerker.steg.steg-bill-view", body: body)])
-        let deliveries = await consumer.delivered(1)
+        let deliveries = try await consumer.delivered(1)
         #expect(deliveries[0].body == body)
         consumer.link.acknowledge(through: deliveries[0].tag)
         await broker.close(consumer, publisher)
@@ -106,12 +106,12 @@ extension BrokerTests.Conformance {
         let waiting = await broker.consume("agency.sonede", as: "sonede")
         let publisher = await broker.publish(as: "hydra")
         publisher.link.publish((1...10).map { broker.message($0, .requests, "sonede.sonede-bill-pay.hydra") })
-        let deliveries = await active.delivered(10)
+        let deliveries = try await active.delivered(10)
         #expect(waiting.events.elements.allSatisfy { $0 == .up })
         active.link.acknowledge(through: deliveries[9].tag)
         await broker.close(active)
         publisher.link.publish([broker.message(11, .requests, "sonede.sonede-bill-pay.hydra")])
-        let taken = await waiting.delivered(1)
+        let taken = try await waiting.delivered(1)
         waiting.link.acknowledge(through: taken[taken.count - 1].tag)
         await broker.close(waiting, publisher)
     }
@@ -127,9 +127,9 @@ extension BrokerTests.Permissions {
         let link = AMQPBroker(configuration, logger: BrokerUnderTest.logger).publisher(name: "test")
         let events = Recorder<PublisherEvent>()
         link.start { events.append($0) }
-        await events.wait { $0.contains(.up) }
+        await events.wait(for: "the link of \(user)") { $0.contains(.up) }
         link.publish([broker.message(1, exchange, key)])
-        await events.wait { $0.contains { if case .down = $0 { true } else { false } } }
+        await events.wait(for: "the broker to close the link of \(user)") { $0.contains { if case .down = $0 { true } else { false } } }
         link.close()
         for case .down(let reason) in events.elements { return reason }
         return ""
@@ -152,14 +152,15 @@ extension BrokerTests.Permissions {
 
     @Test func anothersQueueIsRefused() async throws {
         let broker = try await BrokerUnderTest(.real)
-        let link = AMQPBroker(await broker.configuration("hydra"), logger: BrokerUnderTest.logger)
+        let log = Recorder<String>()
+        let link = AMQPBroker(await broker.configuration("hydra"), logger: RecordingLog.logger(log))
             .consumer(name: "test", queues: ["house.kerker"], prefetch: 1)
         let events = Recorder<ConsumerEvent>()
         link.start { events.append($0) }
-        let allowed = await broker.consume("house.hydra", as: "hydra")
+        // The refusal itself, so that what follows is no mere lateness.
+        await log.wait(for: "the broker to refuse the queue") { $0.contains { $0.contains("403") } }
         #expect(events.elements.isEmpty, "the refused consumer never comes up")
         link.close()
-        await broker.close(allowed)
     }
 
     @Test func topologyCheckNamesWhatDiffers() async throws {
@@ -184,12 +185,12 @@ extension BrokerTests.Permissions {
             let name = connection["name"]?.string?.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? ""
             try await management.call(.delete, "/api/connections/\(name)")
         }
-        await publisher.events.wait { events in
+        await publisher.events.wait(for: "the link to come back") { events in
             let states = events.filter { if case .settled = $0 { false } else { true } }
             return states.count >= 3 && states.last == .up
         }
         publisher.link.publish([broker.message(1, .requests, "steg.steg-bill-view.kerker")])
-        await publisher.settled(1)
+        try await publisher.settled(1)
         await broker.close(publisher)
     }
 }

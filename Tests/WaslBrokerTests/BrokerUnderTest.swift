@@ -43,7 +43,7 @@ struct BrokerUnderTest {
         let link = (isHouse ? houses : center).broker(user).publisher(name: "test \(user)")
         let publishing = Publishing(link: link)
         link.start { publishing.events.append($0) }
-        await publishing.events.wait { $0.contains(.up) }
+        await publishing.events.wait(for: "the publishing link of \(user)") { $0.contains(.up) }
         return publishing
     }
 
@@ -52,7 +52,7 @@ struct BrokerUnderTest {
         let link = (isHouse ? houses : center).broker(user).consumer(name: "test \(user)", queues: [queue], prefetch: 1000)
         let consuming = Consuming(link: link)
         link.start { consuming.events.append($0) }
-        await consuming.events.wait { $0.contains(.up) }
+        await consuming.events.wait(for: "\(user) to consume \(queue)") { $0.contains(.up) }
         return consuming
     }
 
@@ -88,7 +88,12 @@ final class Publishing: TestLink, Sendable {
 
     var settlements: [Settlement] { Self.settlements(events.elements) }
 
-    func settled(_ count: Int) async { await events.wait { Self.settlements($0).count >= count } }
+    func settled(_ count: Int) async throws {
+        let what = "\(count) settlements"
+        guard await events.wait(for: what, until: { Self.settlements($0).count >= count }) else {
+            throw WaitedTooLong(what: what)
+        }
+    }
 
     private static func settlements(_ events: [PublisherEvent]) -> [Settlement] {
         events.flatMap { if case .settled(let settlements) = $0 { settlements } else { [Settlement]() } }
@@ -103,8 +108,11 @@ final class Consuming: TestLink, Sendable {
 
     init(link: any ConsumerLink) { self.link = link }
 
-    func delivered(_ count: Int) async -> [Delivery] {
-        await events.wait { Self.deliveries($0).count >= count }
+    func delivered(_ count: Int) async throws -> [Delivery] {
+        let what = "\(count) deliveries"
+        guard await events.wait(for: what, until: { Self.deliveries($0).count >= count }) else {
+            throw WaitedTooLong(what: what)
+        }
         return Self.deliveries(events.elements)
     }
 

@@ -65,7 +65,7 @@ extension Recorder where Element == PublisherEvent {
         let suspended = await test.publisher("hydra")
         let other = await test.publisher("kerker")
         suspended.link.publish([message(1, from: "hydra")])
-        await suspended.settled(1)
+        try await suspended.settled(1)
 
         let registry = try registry(of: world, suspending: "hydra")
         let start = ContinuousClock.now
@@ -81,14 +81,14 @@ extension Recorder where Element == PublisherEvent {
         #expect(!users.contains("hydra") && users.contains("kerker") && users.contains(PrivateNode.adminUser))
         #expect(Topology(registry).differences(from: try await management.definitions()) == [])
         other.link.publish([message(1, from: "kerker")])
-        await other.settled(1)
+        try await other.settled(1)
         #expect(!other.events.hasGoneDown, "another participant's connection lives on")
         #expect(suspended.events.elements.count(where: { $0 == .up }) == 1)
 
         try await test.apply(world.registry.registry)
         await suspended.events.wait { $0.count(where: { $0 == .up }) == 2 }
         suspended.link.publish([message(2, from: "hydra")])
-        await suspended.settled(2)
+        try await suspended.settled(2)
         suspended.closeLink()
         other.closeLink()
     }

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import TestSupport
+import Testing
 import WaslBroker
 import WaslJournal
 import WaslModel

@@ -65,15 +65,12 @@ import WaslSimulation
             keyID throws(SealError) in
             try world.registry.registry.verificationKey(keyID, of: ParticipantID("hydra")!, at: TestClock.shared.now)
         }
-        await house.publishing.awaitConfirmation(of: 2)
+        _ = try await waiting(for: "message 2 to be confirmed") { [house] in await house.publishing.awaitConfirmation(of: 2) }
         let shown = try await call(.get, "/v1/requests/\(id)")
         #expect(shown.json["state"] == "accepted")
         #expect(shown.json["sent"] == true)
-        let files = try FileManager.default.contentsOfDirectory(atPath: world.folder).filter { $0.hasPrefix("journal") }
-        for file in files {
-            let bytes = FileManager.default.contents(atPath: world.folder + "/" + file) ?? Data()
-            #expect(bytes.range(of: Data("123456789\"".utf8)) == nil, "no citizen's data in \(file)")
-        }
+        #expect(try world.files("journal", holding: id).isEmpty == false, "the search finds what is there")
+        #expect(try world.files("journal", holding: "123456789") == [], "no citizen's data")
     }
 
     @Test func acceptsWhileTheBrokerIsAway() async throws {
@@ -84,7 +81,7 @@ import WaslSimulation
         #expect(house.publishing.backlog == 21)
         #expect(try await call(.get, "/readyz").status == 200)
         broker.restore()
-        await house.publishing.awaitConfirmation(of: 21)
+        _ = try await waiting(for: "message 21 to be confirmed") { [house] in await house.publishing.awaitConfirmation(of: 21) }
         #expect(broker.depth(of: "agency.steg") == 20)
     }
 
@@ -128,6 +125,28 @@ import WaslSimulation
         #expect(try await call(.get, "/v1/requests").json["requests"] == [])
     }
 
+    private static func order(note: String) -> String {
+        let order: JSON = [
+            "service": "steg.bill.pay", "fields": ["reference": "123456789", "amount": 45_500, "payment": "cash", "note": .string(note)],
+        ]
+        return order.text
+    }
+
+    @Test(arguments: ["\u{0}", "\u{7}", "\u{1B}[2J", "\u{7F}", "\u{9B}", "\u{202E}txt", "\u{2066}", "a\rb", "\u{FFFF}"])
+    func aControlCharacterIsRefusedAtTheCounterAndItsFieldNamed(_ note: String) async throws {
+        let answer = try await call(.post, "/v1/requests", body: Self.order(note: "ملاحظة" + note))
+        #expect(answer.status == 422 && answer.json["type"] == "urn:wasl:problem:invalid-order")
+        let error = try #require(answer.json["errors"]?.array?.first)
+        #expect(error["pointer"] == "/fields/note" && error["detail"]?.string?.contains("U+") == true)
+        #expect(error["details"]?["ar"]?.string?.contains("U+") == true && error["details"]?["fr"]?.string?.contains("U+") == true)
+        #expect(try await call(.get, "/v1/requests").json["requests"] == [])
+    }
+
+    @Test func whatPeopleWriteWithIsTaken() async throws {
+        let note = "سطر أول\r\nسطر\tثان\n\u{200F}(STEG)\u{200E} می\u{200C}خواهم \u{61C} é ⵣ 😀\u{200D}"
+        #expect(try await call(.post, "/v1/requests", body: Self.order(note: note)).status == 201)
+    }
+
     private static let paper = TestWorld.paper(bytes: 200_000)
     private static let paperPath = "/v1/attachments/" + hexText(sha256(paper))
 
@@ -144,11 +163,8 @@ import WaslSimulation
             )
         }
         #expect(papers == 1 && pieces == 2)
-        let files = try FileManager.default.contentsOfDirectory(atPath: world.folder).filter { $0.hasPrefix("journal") }
-        for file in files {
-            let bytes = FileManager.default.contents(atPath: world.folder + "/" + file) ?? Data()
-            #expect(bytes.range(of: Data("%PDF-1.4".utf8)) == nil, "no paper in the clear in \(file)")
-        }
+        #expect(try world.files("journal", holding: "application/pdf").isEmpty == false, "the search finds what is there")
+        #expect(try world.files("journal", holding: "%PDF-1.4") == [], "no paper in the clear")
     }
 
     @Test(arguments: [

@@ -83,7 +83,7 @@ import WaslSeal
 
     @Test func aStatusThatIsNoneIsSetAside() throws {
         _ = try record(outcome("done", revision: 1), outcome("completed", revision: 0))
-        #expect(try quarantined.allSatisfy { $0.hasPrefix("data:") })
+        #expect(try quarantined.map { $0.hasPrefix("data:") } == [true, true])
         #expect(try state == "accepted")
     }
 }

@@ -236,4 +236,36 @@ import WaslSeal
         try Data(bytes).write(to: URL(fileURLWithPath: path + ".head"))
         _ = try open()
     }
+
+    private func mode(_ suffix: String) throws -> Int {
+        let attributes = try FileManager.default.attributesOfItem(atPath: path + suffix)
+        return try #require((attributes[.posixPermissions] as? NSNumber)?.intValue)
+    }
+
+    @Test func aJournalAndAllBesideItIsItsOwnersAlone() throws {
+        let store = try open()
+        _ = try store.transaction { try $0.append(Self.draft) }
+        for suffix in ["", "-wal", "-shm", ".head", ".lock"] { #expect(try mode(suffix) == 0o600, "\(suffix)") }
+        withExtendedLifetime(store) {}
+    }
+
+    @Test func aJournalThatWasOpenToOthersIsNarrowedAndGoesOn() throws {
+        do {
+            let store = try open()
+            _ = try store.transaction { try $0.append(Self.draft) }
+        }
+        for suffix in ["", ".head", ".lock"] { chmod(path + suffix, 0o644) }
+        let store = try open()
+        _ = try store.transaction { try $0.append(Self.draft) }
+        for suffix in ["", "-wal", "-shm", ".head", ".lock"] { #expect(try mode(suffix) == 0o600, "\(suffix)") }
+        withExtendedLifetime(store) {}
+    }
+
+    /// The file is made before SQLite writes its first page: a crash in between leaves an empty one.
+    @Test func anEmptyFileBecomesAJournal() throws {
+        #expect(FileManager.default.createFile(atPath: path, contents: nil))
+        let store = try open()
+        _ = try store.transaction { try $0.append(Self.draft) }
+        #expect(store.head.sequence == 2)
+    }
 }

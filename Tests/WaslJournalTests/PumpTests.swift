@@ -29,6 +29,10 @@ import WaslSimulation
 
     private static let draft = Draft(type: .outcomeDelivered, data: ["outcomes": []])
 
+    private func confirmed(_ number: Int64, by pump: PublishingPump) async throws {
+        _ = try await waiting(for: "message \(number) to be confirmed") { await pump.awaitConfirmation(of: number) }
+    }
+
     @Test func whatWasAcceptedWhileTheBrokerWasAwayArrivesWhole() async throws {
         let journal = try journal("hydra")
         broker.cut()
@@ -37,9 +41,17 @@ import WaslSimulation
         for _ in 0..<50 { try await journal.commit { _ = try $0.append(Self.draft) } }
         #expect(pump.backlog == 51)
         broker.restore()
-        await pump.awaitConfirmation(of: 51)
-        #expect(Set((1...51).map { $0 }).count == 51)
-        #expect(broker.depth(of: "ledger") >= 51)
+        try await confirmed(51, by: pump)
+        let arrived = Recorder<Int64>()
+        let consumer = broker.consumer(name: "", queues: ["ledger"], prefetch: 1_000)
+        consumer.start { event in
+            guard case .deliveries(let deliveries) = event else { return }
+            for delivery in deliveries { arrived.append((try? Envelope(parsing: delivery.body))?.lane?.sequence ?? 0) }
+            if let last = deliveries.last { consumer.acknowledge(through: last.tag) }
+        }
+        await arrived.wait(for: "every number from 1 to 51 at the ledger") { Set($0).isSuperset(of: 1...51) }
+        #expect(Set(arrived.elements) == Set(1...51), "nothing but these")
+        consumer.close()
         pump.close()
         journal.close()
     }
@@ -102,7 +114,7 @@ import WaslSimulation
         broker.nackNext(3)
         pump.start()
         for _ in 0..<5 { try await journal.commit { _ = try $0.append(Self.draft) } }
-        for number in 1...6 as ClosedRange<Int64> { await pump.awaitConfirmation(of: number) }
+        for number in 1...6 as ClosedRange<Int64> { try await confirmed(number, by: pump) }
         #expect(pump.confirmedThrough == 6)
         #expect(pump.counts.nacked >= 3)
         pump.close()
@@ -119,7 +131,7 @@ import WaslSimulation
         let request = Draft(
             type: .requestSubmitted, subject: subject, recipient: ParticipantID("steg"), service: ServiceID("steg.bill.view"), data: [:])
         for _ in 0..<70 { try await journal.commit { _ = try $0.append(request) } }
-        await pump.awaitConfirmation(of: 71)
+        try await confirmed(71, by: pump)
         let arrived = Recorder<String>()
         let consumer = broker.consumer(name: "", queues: ["agency.steg"], prefetch: 1_000)
         consumer.start { event in
@@ -127,14 +139,16 @@ import WaslSimulation
             for delivery in deliveries { arrived.append(delivery.messageID) }
             if let last = deliveries.last { consumer.acknowledge(through: last.tag) }
         }
-        await arrived.wait { $0.count == 70 }
+        await arrived.wait(for: "the 70 messages once") { $0.count == 70 }
         pump.resend(subject: subject)
         pump.resend(subject: subject)
         // The link goes in the middle of it, or before, or after: whoever asks again is answered whole.
         broker.cut()
         broker.restore()
         pump.resend(subject: subject)
-        await arrived.wait { names in Dictionary(grouping: names, by: { $0 }).count { $0.value.count >= 2 } == 70 }
+        await arrived.wait(for: "each of the 70 messages a second time") { names in
+            Dictionary(grouping: names, by: { $0 }).count { $0.value.count >= 2 } == 70
+        }
         #expect(Set(arrived.elements).count == 70)
         pump.close()
         journal.close()
@@ -176,13 +190,13 @@ import WaslSimulation
         let sender = broker.publisher(name: "")
         let up = Recorder<PublisherEvent>()
         sender.start { up.append($0) }
-        await up.wait { $0.contains(.up) }
+        await up.wait(for: "the sender's link") { $0.contains(.up) }
         sender.publish([
             OutboundMessage(
                 token: 1, exchange: .outcomes, routingKey: "hydra.steg.x", messageID: "m", time: Timestamp(milliseconds: 0),
                 body: [1], signature: "s")
         ])
-        await handler.events.wait { $0.last == "acknowledged" }
+        await handler.events.wait(for: "the acknowledgement") { $0.last == "acknowledged" }
         #expect(handler.events.elements == ["applied", "applied", "committed", "acknowledged"])
         await pump.close()
         journal.close()

@@ -17,7 +17,7 @@ import Testing
     }
 
     @Test func attributesThatTheContractDoesNotNameArePassedOver() throws {
-        guard case .object(var object) = try JSON.parse(whole.encoded()) else { return }
+        var object = try #require(try JSON.parse(whole.encoded()).object)
         object["traceparent"] = "00-x"
         #expect(try Envelope(parsing: JSON.object(object).bytes) == whole)
     }
@@ -26,17 +26,29 @@ import Testing
         ("specversion", JSON.string("0.3")), ("id", ""), ("id", 7), ("type", "tn.wasl.unknown.v1"), ("type", "tn.wasl.outcome.v1"),
         ("source", "/house/hydra"), ("time", "yesterday"), ("subject", "not-a-uuid"), ("journal", "x"), ("sequence", "42"),
         ("sequence", "00000000000000000000"), ("chain", "short"), ("recipient", "STEG"), ("service", "steg"), ("contract", 1),
+        ("contract", "01"), ("contract", "+1"), ("contract", "-1"), ("contract", "0"), ("contract", " 1"), ("contract", "1.0"),
+        ("contract", "9007199254740993"), ("contract", "99999999999999999999"), ("contract", "١"), ("contract", ""),
+        ("sequence", "00009007199254740993"), ("sequence", "0000000000000000042"),
         ("expirytime", "never"), ("data", "text"), ("datacontenttype", "text/plain"),
     ])
     func aWrongAttributeIsNamed(_ key: String, _ value: JSON) throws {
-        guard case .object(var object) = try JSON.parse(whole.encoded()) else { return }
+        var object = try #require(try JSON.parse(whole.encoded()).object)
         object[key] = value
         let error = #expect(throws: EnvelopeError.self) { try Envelope(parsing: JSON.object(object).bytes) }
         #expect(error?.attribute == key)
     }
 
+    @Test(arguments: [("contract", "9007199254740992"), ("sequence", "00009007199254740992")])
+    func theGreatestNumberIsTaken(_ key: String, _ text: String) throws {
+        var object = try #require(try JSON.parse(whole.encoded()).object)
+        object[key] = .string(text)
+        let read = try Envelope(parsing: JSON.object(object).bytes)
+        #expect(read.contract == 1 << 53 || read.lane?.sequence == 1 << 53)
+        #expect(try JSON.parse(read.encoded())[key] == .string(text), "and answered as it was written")
+    }
+
     @Test func laneAttributesComeTogether() throws {
-        guard case .object(var object) = try JSON.parse(whole.encoded()) else { return }
+        var object = try #require(try JSON.parse(whole.encoded()).object)
         object["journal"] = nil
         #expect(throws: EnvelopeError.self) { try Envelope(parsing: JSON.object(object).bytes) }
     }

@@ -143,6 +143,66 @@ import WaslModel
     }
 }
 
+@Suite struct SealedContentTests {
+    private let world: TestWorld
+    private let envelope: Envelope
+
+    init() throws {
+        world = try TestWorld()
+        envelope = try world.request("steg.bill.view", fields: [:])
+    }
+
+    /// What a sender with a mind of its own would seal: the envelope's members, with some changed.
+    private func open(_ change: (inout JSONObject) -> Void) throws -> JSONObject {
+        var plaintext: JSONObject = [
+            "id": .string(envelope.id), "subject": JSON(envelope.subject?.text), "source": .string(envelope.source.description),
+            "recipient": "steg", "service": "steg.bill.view", "expirytime": JSON(envelope.expiry?.description), "fields": ["a": 1],
+        ]
+        change(&plaintext)
+        let keys = world.keys["steg"]!.opening
+        let sealed = try SealedText.seal(
+            JSON.object(plaintext).bytes, to: keys[0].jwk, sender: ParticipantID("hydra")!, recipient: ParticipantID("steg")!)
+        return try SealedContent.open(sealed, in: envelope, with: keys)
+    }
+
+    private func refusal(_ change: (inout JSONObject) -> Void) -> String? {
+        do { _ = try open(change) } catch { return (error as? SealError)?.reason }
+        return nil
+    }
+
+    @Test func whatRepeatsTheEnvelopeAndNothingElseOpens() throws {
+        #expect(try open { _ in } == ["a": 1])
+    }
+
+    @Test func aMemberMoreIsRefusedByItsName() {
+        #expect(refusal { $0["priority"] = 1 }?.hasPrefix("sealed.priority: not a member") == true)
+    }
+
+    @Test func aNameThatMayBeACitizensDataIsToldByItsPlace() {
+        let reason = refusal { $0["01234567 Ben Salah"] = 1 }
+        #expect(reason?.hasPrefix("sealed.member 8: not a member") == true, "\(reason ?? "taken")")
+        #expect(reason?.contains("0123") == false)
+    }
+
+    @Test func anEmptyMemberIsNotAnAbsentOne() throws {
+        var bare = envelope
+        bare.expiry = nil
+        let keys = world.keys["steg"]!.opening
+        func open(_ members: JSONObject) throws -> JSONObject {
+            let sealed = try SealedText.seal(
+                JSON.object(members).bytes, to: keys[0].jwk, sender: ParticipantID("hydra")!, recipient: ParticipantID("steg")!)
+            return try SealedContent.open(sealed, in: bare, with: keys)
+        }
+        var members: JSONObject = [
+            "id": .string(bare.id), "subject": JSON(bare.subject?.text), "source": .string(bare.source.description), "recipient": "steg",
+            "service": "steg.bill.view", "fields": [:],
+        ]
+        #expect(try open(members) == [:])
+        members["expirytime"] = .null
+        #expect(throws: SealError.self) { try open(members) }
+    }
+}
+
 @Suite struct RegistryTests {
     @Test func anOlderOrEqualRegistryIsRefusedAndANewerOneIsKept() throws {
         let world = try TestWorld()

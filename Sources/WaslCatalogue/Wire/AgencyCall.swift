@@ -16,14 +16,15 @@ package struct AgencyCall: Sendable {
             throw CallError("path: expected an absolute path in visible ASCII")
         }
         var headers: [(name: String, value: String)] = []
-        for (name, value) in json["headers"]?.object?.members ?? [] {
+        // Members are told by their place: a program may have made a name of what a citizen wrote.
+        for (index, (name, value)) in (json["headers"]?.object?.members ?? []).enumerated() {
             guard let text = value.string, text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) else {
-                throw CallError("headers.\(name): expected a text in ASCII")
+                throw CallError("headers, member \(index + 1): expected a text in ASCII, found \(value.shape)")
             }
             headers.append((name, text))
         }
-        if let unknown = json.object?.keys.first(where: { !["method", "path", "headers", "body"].contains($0) }) {
-            throw CallError("\(unknown): a call has method, path, headers and body")
+        if let unknown = json.object?.keys.firstIndex(where: { !["method", "path", "headers", "body"].contains($0) }) {
+            throw CallError("member \(unknown + 1): a call has method, path, headers and body")
         }
         self.method = method
         self.path = path

@@ -1,3 +1,4 @@
+import Dispatch
 package import WaslModel
 
 /// The form in which an agency's API writes calls and answers; what they say is the services' business.
@@ -22,8 +23,9 @@ public enum WireForm: String, Sendable, CaseIterable {
         case .soap12: return ("application/soap+xml; charset=utf-8", SOAP.envelope(body, namespace: SOAP.namespace12))
         case .form:
             guard let members = body.object?.members else { throw CallError("body: expected an object of texts") }
-            let pairs = try members.map { name, value -> String in
-                guard let text = value.string else { throw CallError("body.\(name): expected a text, found \(value.shape)") }
+            let pairs = try members.enumerated().map { index, member -> String in
+                let (name, value) = member
+                guard let text = value.string else { throw CallError("body, member \(index + 1): expected a text, found \(value.shape)") }
                 return FormText.escape(name) + "=" + FormText.escape(text)
             }
             return ("application/x-www-form-urlencoded", Array(pairs.joined(separator: "&").utf8))
@@ -44,6 +46,18 @@ public enum WireForm: String, Sendable, CaseIterable {
         // The status alone decides nothing: a 200 that cannot be read is doubt.
         return body ?? ["unreadable": true]
     }
+
+    /// The same, away from the threads that all tasks share: one large answer must not make every other job wait.
+    package func decodeAside(_ bytes: [UInt8]) async -> JSON {
+        if bytes.count < WireForm.asideBytesMin { return decode(bytes) }
+        return await withCheckedContinuation { continuation in
+            WireForm.readers.async { continuation.resume(returning: decode(bytes)) }
+        }
+    }
+
+    /// So little is read sooner than it is handed over.
+    private static let asideBytesMin = 64 << 10
+    private static let readers = DispatchQueue(label: "answers", qos: .utility, attributes: .concurrent)
 }
 
 /// `application/x-www-form-urlencoded` (URL Standard, section 5).

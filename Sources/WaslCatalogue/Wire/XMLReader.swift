@@ -5,8 +5,33 @@ import WaslModel
 struct XMLReader {
     private let bytes: [UInt8]
     private var at = 0
+    private var elements = 0
 
     private static let depthMax = 64
+    /// No answer that an agency means has more; an element of four bytes becomes many times that in memory, here and in a translation.
+    static let elementsMax = 200_000
+    static let attributesMax = 1_000
+
+    /// Elements inside one element, by their names in the order in which each came first.
+    private struct Children {
+        private var names: [String] = []
+        private var values: [String: [JSON]] = [:]
+
+        var isEmpty: Bool { names.isEmpty }
+
+        /// In place: a list that is copied for each of its elements costs the square of them.
+        mutating func append(_ value: JSON, named name: String) {
+            values[name, default: []].append(value)
+            if values[name]?.count == 1 { names.append(name) }
+        }
+
+        func add(to members: inout JSONObject) {
+            for name in names {
+                guard let all = values[name] else { continue }
+                members[name] = all.count == 1 ? all[0] : .array(all)
+            }
+        }
+    }
 
     static func parse(_ bytes: [UInt8]) throws(XMLTree.Failure) -> JSON {
         guard String(validating: bytes, as: UTF8.self) != nil else { throw XMLTree.Failure(description: "not UTF-8") }
@@ -38,7 +63,9 @@ struct XMLReader {
 
     /// Moves past the next `text`.
     private mutating func skip(through text: StaticString) throws(XMLTree.Failure) {
-        while at < bytes.count {
+        let first = text.utf8Start[0]
+        while let next = bytes[at...].firstIndex(of: first) {
+            at = next
             if looking(at: text) {
                 at += text.utf8CodeUnitCount
                 return
@@ -73,29 +100,37 @@ struct XMLReader {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard let last = parts.last, !last.isEmpty, parts.count <= 2, let first = last.unicodeScalars.first,
             first.properties.isAlphabetic || first == "_"
-        else { throw failure("`\(text.prefix(40))` is not a name") }
+        else { throw failure("\(at - start) bytes that are not a name") }
         return (String(last), parts.count == 2 ? String(parts[0]) : "")
     }
 
     private mutating func element(depth: Int) throws(XMLTree.Failure) -> (name: String, value: JSON) {
         guard depth < XMLReader.depthMax else { throw failure("deeper than \(XMLReader.depthMax) elements") }
+        elements += 1
+        guard elements <= XMLReader.elementsMax else { throw failure("more than \(XMLReader.elementsMax) elements") }
         at += 1
         let start = at
         let (local, _) = try name()
-        let written = Array(bytes[start..<at])
-        var members = try attributes()
+        let written = start..<at
+        let attributes = try attributes()
         if looking(at: "/>") {
             at += 2
-            return (local, members.isEmpty ? .string("") : .object(members))
+            return (local, attributes.isEmpty ? .string("") : .object(attributes))
         }
         guard peek() == UInt8(ascii: ">") else { throw failure("expected `>`") }
         at += 1
+        var children = Children()
         var text: [UInt8] = []
         while true {
-            guard let byte = peek() else { throw failure("`\(local)` does not end") }
-            if looking(at: "</") {
+            text += plainText()
+            guard let byte = peek() else { throw failure("the element at byte \(start - 1) does not end") }
+            if byte == UInt8(ascii: "&") {
+                text += try reference()
+            } else if looking(at: "</") {
                 at += 2
-                guard bytes[at...].starts(with: written) else { throw failure("expected the end of `\(local)`") }
+                guard bytes[at...].starts(with: bytes[written]) else {
+                    throw failure("expected the end of the element at byte \(start - 1)")
+                }
                 at += written.count
                 skipSpace()
                 guard peek() == UInt8(ascii: ">") else { throw failure("expected `>`") }
@@ -106,34 +141,37 @@ struct XMLReader {
                 let from = at
                 try skip(through: "]]>")
                 text += bytes[from..<(at - 3)]
-            } else if byte == UInt8(ascii: "<"), peek(1) == UInt8(ascii: "!") || peek(1) == UInt8(ascii: "?") {
+            } else if peek(1) == UInt8(ascii: "!") || peek(1) == UInt8(ascii: "?") {
                 try skipBetweenElements()
-            } else if byte == UInt8(ascii: "<") {
-                let (name, value) = try element(depth: depth + 1)
-                switch members[name] {
-                case nil: members[name] = value
-                case .array(let elements)?: members[name] = .array(elements + [value])
-                case let first?: members[name] = .array([first, value])
-                }
-            } else if byte == UInt8(ascii: "&") {
-                text += try reference()
             } else {
-                text.append(byte)
-                at += 1
+                let (name, value) = try element(depth: depth + 1)
+                children.append(value, named: name)
             }
         }
         let trimmed = String(decoding: text.trimmingSpace(), as: UTF8.self)
-        if members.isEmpty { return (local, .string(trimmed)) }
-        if !trimmed.isEmpty, members.keys.allSatisfy({ $0.hasPrefix("@") }) { members["#text"] = .string(trimmed) }
+        if attributes.isEmpty, children.isEmpty { return (local, .string(trimmed)) }
+        var members = attributes
+        if !trimmed.isEmpty, children.isEmpty { members["#text"] = .string(trimmed) }
+        children.add(to: &members)
         return (local, .object(members))
+    }
+
+    /// What stands before the next tag or reference, taken as one piece.
+    private mutating func plainText() -> ArraySlice<UInt8> {
+        let start = at
+        at = bytes[at...].firstIndex { $0 == UInt8(ascii: "<") || $0 == UInt8(ascii: "&") } ?? bytes.count
+        return bytes[start..<at]
     }
 
     private mutating func attributes() throws(XMLTree.Failure) -> JSONObject {
         var members = JSONObject()
+        var count = 0
         while true {
             skipSpace()
             guard let byte = peek() else { throw failure("the text ends inside a tag") }
             if byte == UInt8(ascii: ">") || byte == UInt8(ascii: "/") { return members }
+            count += 1
+            guard count <= XMLReader.attributesMax else { throw failure("more than \(XMLReader.attributesMax) attributes of one element") }
             let (local, prefix) = try name()
             skipSpace()
             guard peek() == UInt8(ascii: "=") else { throw failure("expected `=`") }
@@ -154,7 +192,7 @@ struct XMLReader {
             guard peek() == quote else { throw failure("an attribute does not end") }
             at += 1
             if prefix == "xmlns" || local == "xmlns" { continue }
-            guard members["@" + local] == nil else { throw failure("attribute `\(local)` comes twice") }
+            guard members["@" + local] == nil else { throw failure("an attribute comes twice") }
             members["@" + local] = .string(String(decoding: value, as: UTF8.self))
         }
     }
@@ -175,7 +213,7 @@ struct XMLReader {
         } else {
             character = known[text]
         }
-        guard let character else { throw failure("`&\(text);` is not known") }
+        guard let character else { throw failure("a reference that is not known") }
         at = end + 1
         return Array(character.utf8)
     }

@@ -24,12 +24,11 @@ public struct Accounts: Sendable {
 
     /// - Throws: ``AccountsError`` naming file and place.
     public init(path: String) throws {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw AccountsError("\(path): cannot be read; make it with `staff add` of `wasl agency` or `wasl ledger`")
+        let bytes: [UInt8]
+        do { bytes = try SecretFile.read(path) } catch {
+            throw AccountsError(error.isOpenToOthers ? "\(error)" : "\(error); make it with `staff add` of `wasl agency` or `wasl ledger`")
         }
-        let mode = (try? FileManager.default.attributesOfItem(atPath: path)[.posixPermissions] as? NSNumber)?.intValue ?? 0
-        guard mode & 0o077 == 0 else { throw AccountsError("\(path): others may read it; run `chmod 600 \(path)`") }
-        guard case .object(let members)? = (try? JSON.parse([UInt8](data)))?["accounts"] else {
+        guard case .object(let members)? = (try? JSON.parse(bytes))?["accounts"] else {
             throw AccountsError("\(path): expected an object `accounts`")
         }
         for (name, value) in members.members {

@@ -73,10 +73,10 @@ import WaslWeb
         do {
             for (role, router) in routers { try await test(role, router) }
         } catch {
-            await road.end()
+            try await road.end()
             throw error
         }
-        await road.end()
+        try await road.end()
     }
 
     private static func isPage(_ route: String, _ role: String) -> Bool {

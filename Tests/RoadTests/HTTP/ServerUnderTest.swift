@@ -1,6 +1,7 @@
 import Hummingbird
 import Logging
 import TestSupport
+import Testing
 import WaslModel
 import WaslWeb
 
