@@ -140,7 +140,8 @@ public struct CatalogueCheck {
         let place = "answer `\(answer.about)`"
         let body = answer.raw.map { catalogue.agencies[service.agency]?.style.decode(Array($0.utf8)) ?? .null } ?? answer.body ?? .null
         do {
-            let verdict = try await read(service, status: answer.status, headers: answer.headers, body: body, in: answer.phase, fields: example.request)
+            let verdict = try await read(
+                service, status: answer.status, headers: answer.headers, body: body, in: answer.phase, fields: example.request)
             guard let difference = CatalogueCheck.disagreement(verdict, answer.expected) else { return ([], verdict) }
             return ([problem(service, example.name, place, difference)], verdict)
         } catch {

@@ -110,7 +110,8 @@ public enum EvidenceFile {
             do {
                 evidence.append(
                     try Evidence(
-                        body: Array(body.utf8), signature: signature, isSetAside: json["setaside"] == true, isVouched: json["vouched"] == true))
+                        body: Array(body.utf8), signature: signature, isSetAside: json["setaside"] == true,
+                        isVouched: json["vouched"] == true))
             } catch let reason { throw error(index + 1, "\(reason)") }
         }
         guard let isWhole else { throw error(evidence.count + 1, "the file ends before its count: it is torn") }

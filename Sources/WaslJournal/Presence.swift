@@ -40,7 +40,8 @@ extension JournalTransaction {
     /// The beat names epoch and head, so that a missing end of the lane is known without waiting for its next message.
     package func presenceMessage(_ presence: Presence, version: String) throws -> OutboundMessage {
         var data: JSONObject = [
-            "beat": .integer(try nextBeat()), "epoch": .string(head.epoch.text), "sequence": .string(LanePosition.sequenceText(head.sequence)),
+            "beat": .integer(try nextBeat()), "epoch": .string(head.epoch.text),
+            "sequence": .string(LanePosition.sequenceText(head.sequence)),
             "backlog": .integer(presence.backlog), "oldestms": .integer(presence.oldestAge.milliseconds),
             "clock": .string(now.description), "version": .string(version), "registry": .integer(presence.registryVersion),
         ]

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import WaslModel
 import WaslSeal
 import WaslWeb
 
@@ -19,11 +20,11 @@ struct StaffCommand: AsyncParsableCommand {
 
         @Option(help: "The file of the accounts; made where it is not there.") var file: String
         @Option(help: "The person's name: a-z, 0-9, `.` and `-`.") var name: String
-        @Option(help: "A file with the password: 12 characters at least.") var passwordFile: String
+        @Option(help: "A file with the password, mode 0600: 12 characters at least.") var passwordFile: String
 
         func run() throws {
             var accounts = FileManager.default.fileExists(atPath: file) ? try Accounts(path: file) : Accounts()
-            let password = String(decoding: try Program.read(passwordFile), as: UTF8.self).trimmingCharacters(in: .newlines)
+            let password = String(decoding: try SecretFile.read(passwordFile), as: UTF8.self).trimmingCharacters(in: .newlines)
             do { try accounts.set(name, password: password) } catch { throw Failure.badInput("\(error)") }
             try writePrivateFile(Array(accounts.text.utf8), to: file)
             print("\(name) may sign in to the pages of a daemon with `staff-file: \(file)`.")

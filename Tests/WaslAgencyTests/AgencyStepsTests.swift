@@ -47,7 +47,7 @@ import WaslSimulation
         }
         #expect(jobs[0]["reference"] == subject && jobs[0]["other_reference"] == "RSWPD7PNYJZPZ2V2IKF2PGWVQZ")
         #expect(jobs[1]["reference"] == "RSWPD7PNYJZPZ2V2IKF2PGWVQZ" && jobs[1]["other_reference"] as String? == nil)
-        #expect(try queue.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM resolution") } ?? 0 > 0)
+        #expect(try queue.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM unsealed_resolution") } ?? 0 > 0)
     }
 
     private func take(_ envelopes: Envelope...) throws -> [Job] {

@@ -60,7 +60,8 @@ import WaslSeal
     private func openOld(_ seal: OwnSeal) throws -> JournalStore {
         do {
             let store = try JournalStore(
-                path: world.folder + "/old.sqlite", headPath: world.folder + "/old.head", identity: world.identity("tt"), migrations: AgencySchema.register)
+                path: world.folder + "/old.sqlite", headPath: world.folder + "/old.head", identity: world.identity("tt"),
+                migrations: AgencySchema.register)
             _ = try store.transaction { transaction in
                 for number in 1...2 {
                     try transaction.db.execute(
@@ -73,7 +74,9 @@ import WaslSeal
             }
         }
         #expect(try !world.files("old", holding: "Ben Salah").isEmpty, "the search finds what is there")
-        let store = try JournalStore(path: world.folder + "/old.sqlite", headPath: world.folder + "/old.head", identity: world.identity("tt"), migrations: AgencySchema.register)
+        let store = try JournalStore(
+            path: world.folder + "/old.sqlite", headPath: world.folder + "/old.head", identity: world.identity("tt"),
+            migrations: AgencySchema.register)
         try store.sealOldResolutions(with: seal)
         return store
     }

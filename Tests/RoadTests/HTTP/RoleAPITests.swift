@@ -58,7 +58,8 @@ import WaslWeb
         chmod(road.staffFile, 0o600)
         let ledger = try Ledger(
             Ledger.Parts(
-                journalPath: world.folder + "/ledger.sqlite", headPath: world.folder + "/ledger.head", keys: world.keys["ledger"]!, registry: world.registry,
+                journalPath: world.folder + "/ledger.sqlite", headPath: world.folder + "/ledger.head", keys: world.keys["ledger"]!,
+                registry: world.registry,
                 catalogue: CatalogueHolder(world.catalogue), times: LedgerTimes(), version: "test"), broker: SimulatedBroker(),
             logger: Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() }))
         let routers = [
