@@ -45,7 +45,8 @@ package struct JobDesk: Sendable {
     ///   - paper: what the order says of the paper that is to be brought.
     func input(_ job: Job, _ fields: JSONObject, under reference: AgencyReference? = nil, paper: JSON? = nil, at now: Timestamp) -> JSON {
         var input: JSONObject = [
-            "reference": .string(planted == .referenceIsNumber ? job.subject.text : (reference ?? job.reference).text), "service": .string(job.service.text),
+            "reference": .string(planted == .referenceIsNumber ? job.subject.text : (reference ?? job.reference).text),
+            "service": .string(job.service.text),
             "house": .string(job.house.text), "time": .string(now.description), "fields": .object(fields),
         ]
         input["attachment"] = paper
