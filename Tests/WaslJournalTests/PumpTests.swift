@@ -197,7 +197,7 @@ import WaslSimulation
         broker.nackNext(1)
         pump.start()
         for _ in 0..<5 { try await journal.commit { _ = try $0.append(Self.draft) } }
-        try await confirmed(6, by: pump)
+        for number in 1...6 as ClosedRange<Int64> { try await confirmed(number, by: pump) }
         #expect(broker.depth(of: "ledger") == (planted == nil ? 6 : 5), "all that is confirmed is with the broker")
         pump.close()
         journal.close()
