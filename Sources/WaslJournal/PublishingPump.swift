@@ -147,6 +147,7 @@ public final class PublishingPump: Sendable {
             state.withLock { $0.isBlocked = true }
         case .unblocked:
             state.withLock { $0.isBlocked = false }
+        case .settled where planted == .confirmsWhenPublished: return
         case .settled(let settlements):
             resending.settled(settlements)
             settle(settlements)
