@@ -102,12 +102,10 @@ struct Findings {
     ) throws {
         let db = transaction.db
         var key = key
-        if isBounded, kind.isAccusation, let participant {
-            let count =
-                try Int.fetchOne(
-                    db.cachedStatement(sql: "SELECT COUNT(*) FROM finding WHERE class = ? AND participant = ? AND cleared IS NULL"),
-                    arguments: [kind.rawValue, participant.text]) ?? 0
-            if count >= Findings.openMax { key = "\(participant) and more" }
+        if isBounded, kind.isAccusation {
+            // Where nobody is named, by who reports: the first word of the key.
+            let group = participant?.text ?? String(key.prefix { $0 != " " })
+            if try count(kind, of: participant, group) >= Findings.openMax { key = "\(group) and more" }
         }
         try db.cachedStatement(
             sql: """
@@ -119,6 +117,19 @@ struct Findings {
             kind.rawValue, key, kind.severity.rawValue, participant?.text, request?.house.text, request?.subject.text,
             transaction.now.milliseconds, JSON.object(evidence).text,
         ])
+    }
+
+    private func count(_ kind: FindingClass, of participant: ParticipantID?, _ group: String) throws -> Int {
+        let statement =
+            participant == nil
+            ? try transaction.db.cachedStatement(
+                sql: """
+                    SELECT COUNT(*) FROM finding WHERE class = ?1 AND key >= ?2 || ' ' AND key < ?2 || '!' AND participant IS NULL
+                        AND cleared IS NULL
+                    """)
+            : try transaction.db.cachedStatement(
+                sql: "SELECT COUNT(*) FROM finding WHERE class = ? AND participant = ? AND cleared IS NULL")
+        return try Int.fetchOne(statement, arguments: [kind.rawValue, group]) ?? 0
     }
 
     /// The same for what is open once a request.

@@ -50,7 +50,8 @@ struct NobodyHonestIsBlamed: Checker {
     func conclude(_ word: FinalWord, _ report: (String?, String) -> Void) {
         for finding in word.findings where finding.isOpen && accusations.contains(finding.kind) {
             guard let participant = finding.participant, !liars.contains(participant) else { continue }
-            if finding.kind == "implausible-time", wrongClocks.contains(participant) { continue }
+            // Against a ledger's clock that is wrong every right time looks wrong.
+            if finding.kind == "implausible-time", wrongClocks.contains(participant) || wrongClocks.contains("ledger") { continue }
             report(finding.request?.subject.text, "`\(finding.kind)` names \(participant): \(finding.evidence.text)")
         }
     }
@@ -86,7 +87,8 @@ struct FloodIsBounded: Checker {
     func conclude(_ word: FinalWord, _ report: (String?, String) -> Void) {
         var counts: [String: Int] = [:]
         for finding in word.findings where finding.isOpen && accusations.contains(finding.kind) {
-            counts["\(finding.kind) about \(finding.participant ?? "nobody")", default: 0] += 1
+            let group = finding.participant ?? "nobody, by \(finding.evidence["by"]?.string ?? "nobody")"
+            counts["\(finding.kind) about \(group)", default: 0] += 1
         }
         for (what, count) in counts.sorted(by: { $0.key < $1.key }) where count > FloodIsBounded.openMax {
             report(nil, "\(count) open findings `\(what)`")
