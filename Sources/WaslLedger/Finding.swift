@@ -90,7 +90,8 @@ public enum FindingClass: String, Sendable, CaseIterable {
 struct Findings {
     let transaction: JournalTransaction
 
-    /// So many findings of one class about one participant are open at most: whoever floods is named once more, and then counted.
+    /// So many findings of one class about one participant, or about nobody who is proven, are open at most: whoever floods is named once
+    /// more, and then counted. What was set aside can be looked at all the same.
     static let openMax = 500
 
     /// - Parameters:
@@ -101,12 +102,12 @@ struct Findings {
     ) throws {
         let db = transaction.db
         var key = key
-        if kind.isAccusation, let participant {
+        if kind.isAccusation {
             let count =
                 try Int.fetchOne(
-                    db.cachedStatement(sql: "SELECT COUNT(*) FROM finding WHERE class = ? AND participant = ? AND cleared IS NULL"),
-                    arguments: [kind.rawValue, participant.text]) ?? 0
-            if count >= Findings.openMax { key = "\(participant) and more" }
+                    db.cachedStatement(sql: "SELECT COUNT(*) FROM finding WHERE class = ? AND participant IS ? AND cleared IS NULL"),
+                    arguments: [kind.rawValue, participant?.text]) ?? 0
+            if count >= Findings.openMax { key = "\(participant?.text ?? "nobody proven") and more" }
         }
         try db.cachedStatement(
             sql: """
