@@ -17,7 +17,7 @@ package struct JobDesk: Sendable {
     /// A clock may have been put back by so much since the first attempt: an agency may forget a key that much earlier than it seems.
     private static let clockError: Duration = .seconds(86_400)
 
-    package enum PlantedRule: Sendable { case neitherIsRepeated, settleTimeIgnored }
+    package enum PlantedRule: Sendable { case neitherIsRepeated, settleTimeIgnored, referenceIsNumber }
 
     package init(
         agency: Agency, catalogue: CatalogueHolder, openingKeys: [OpeningKey], registry: RegistryHolder,
@@ -45,7 +45,8 @@ package struct JobDesk: Sendable {
     ///   - paper: what the order says of the paper that is to be brought.
     func input(_ job: Job, _ fields: JSONObject, under reference: AgencyReference? = nil, paper: JSON? = nil, at now: Timestamp) -> JSON {
         var input: JSONObject = [
-            "reference": .string((reference ?? job.reference).text), "service": .string(job.service.text),
+            "reference": .string(planted == .referenceIsNumber ? job.subject.text : (reference ?? job.reference).text),
+            "service": .string(job.service.text),
             "house": .string(job.house.text), "time": .string(now.description), "fields": .object(fields),
         ]
         input["attachment"] = paper

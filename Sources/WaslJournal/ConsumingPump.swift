@@ -27,13 +27,22 @@ public final class ConsumingPump<Handler: DeliveryHandler>: Sendable {
     private let examinedUnder = Mutex<Int64>(-1)
     private let batchMax: Int
     private let linger: Duration
+    private let planted: PlantedOrder?
 
     /// - Parameter linger: under load, how long a batch waits for more: a delivery that comes within this time of the last commit. One
     ///   commit and one message then serve many; a lone delivery never waits.
-    public init(
+    public convenience init(
         _ journal: Journal, link: any ConsumerLink, handler: Handler, batchMax: Int = 256, linger: Duration = .zero,
         logger: Logger
     ) {
+        self.init(journal, link: link, handler: handler, batchMax: batchMax, linger: linger, planted: nil, logger: logger)
+    }
+
+    package init(
+        _ journal: Journal, link: any ConsumerLink, handler: Handler, batchMax: Int = 256, linger: Duration = .zero,
+        planted: PlantedOrder?, logger: Logger
+    ) {
+        self.planted = planted
         self.journal = journal
         self.link = link
         self.handler = handler
@@ -100,6 +109,7 @@ public final class ConsumingPump<Handler: DeliveryHandler>: Sendable {
             defer { lastCommit = .now }
             let prepared = handler.prepare(batch)
             let redelivered = batch.count(where: \.isRedelivered)
+            if planted == .acknowledgesBeforeCommit { acknowledge(batch) }
             while !Task.isCancelled {
                 do {
                     let recorded = try await journal.commit { [handler] in
@@ -108,11 +118,7 @@ public final class ConsumingPump<Handler: DeliveryHandler>: Sendable {
                     }
                     await handler.committed(prepared, recorded)
                     CrashPoint.deliveriesBeforeAcknowledge.passed()
-                    // Tags grow within a connection, and one acknowledgement covers the earlier ones; a batch may span two connections.
-                    for (index, delivery) in batch.enumerated()
-                    where index + 1 == batch.count || batch[index + 1].tag.generation != delivery.tag.generation {
-                        link.acknowledge(through: delivery.tag)
-                    }
+                    if planted != .acknowledgesBeforeCommit { acknowledge(batch) }
                     CrashPoint.deliveriesAfterAcknowledge.passed()
                     break
                 } catch let error as JournalError where error.code == .closed {
@@ -124,6 +130,14 @@ public final class ConsumingPump<Handler: DeliveryHandler>: Sendable {
                     try? await Task.sleep(for: .seconds(1))
                 }
             }
+        }
+    }
+
+    /// Tags grow within a connection, and one acknowledgement covers the earlier ones; a batch may span two connections.
+    private func acknowledge(_ batch: [Delivery]) {
+        for (index, delivery) in batch.enumerated()
+        where index + 1 == batch.count || batch[index + 1].tag.generation != delivery.tag.generation {
+            link.acknowledge(through: delivery.tag)
         }
     }
 }

@@ -21,8 +21,14 @@ public final class PublishingPump: Sendable {
     private let journal: Journal
     private let logger: Logger
     private let resending = Resending()
+    private let planted: PlantedOrder?
 
-    public init(_ journal: Journal, link: any PublisherLink, logger: Logger) {
+    public convenience init(_ journal: Journal, link: any PublisherLink, logger: Logger) {
+        self.init(journal, link: link, planted: nil, logger: logger)
+    }
+
+    package init(_ journal: Journal, link: any PublisherLink, planted: PlantedOrder?, logger: Logger) {
+        self.planted = planted
         self.journal = journal
         self.link = link
         self.logger = logger
@@ -141,6 +147,7 @@ public final class PublishingPump: Sendable {
             state.withLock { $0.isBlocked = true }
         case .unblocked:
             state.withLock { $0.isBlocked = false }
+        case .settled where planted == .confirmsWhenPublished: return
         case .settled(let settlements):
             resending.settled(settlements)
             settle(settlements)
@@ -174,6 +181,7 @@ public final class PublishingPump: Sendable {
             switch action {
             case .publish(let messages):
                 link.publish(messages)
+                if planted == .confirmsWhenPublished { settle(messages.map { Settlement(token: $0.token, result: .confirmed) }) }
                 CrashPoint.publishBeforeConfirm.passed()
             case .refill(let after, let limit):
                 Task { await refill(after: after, limit: limit) }

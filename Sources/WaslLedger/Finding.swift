@@ -46,10 +46,10 @@ public enum FindingClass: String, Sendable, CaseIterable {
         }
     }
 
-    /// Says that somebody did what they must not do.
+    /// Says, or may say, that somebody did what they must not do.
     var isAccusation: Bool {
         switch self {
-        case .foreignWord, .foreignLane, .contradictingRequests, .fork, .refusedMessage, .implausibleTime: true
+        case .foreignWord, .foreignLane, .contradictingRequests, .fork, .refusedMessage, .implausibleTime, .orphanOutcome: true
         default: false
         }
     }
@@ -89,6 +89,7 @@ public enum FindingClass: String, Sendable, CaseIterable {
 /// Opens and clears findings. An open finding of the same class and key is the same finding.
 struct Findings {
     let transaction: JournalTransaction
+    var isBounded = true
 
     /// So many findings of one class about one participant, or about nobody who is proven, are open at most: whoever floods is named once
     /// more, and then counted. What was set aside can be looked at all the same.
@@ -102,7 +103,7 @@ struct Findings {
     ) throws {
         let db = transaction.db
         var key = key
-        if kind.isAccusation {
+        if isBounded, kind.isAccusation {
             let count =
                 try Int.fetchOne(
                     db.cachedStatement(sql: "SELECT COUNT(*) FROM finding WHERE class = ? AND participant IS ? AND cleared IS NULL"),

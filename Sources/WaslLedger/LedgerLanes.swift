@@ -18,6 +18,7 @@ extension LedgerSteps {
     func isOwnLane(
         _ message: Verified, _ lane: LanePosition, _ findings: Findings, _ transaction: JournalTransaction
     ) throws -> Bool {
+        if planted == .foreignLaneTaken { return true }
         let (db, source) = (transaction.db, message.envelope.source)
         let claims = try Row.fetchAll(
             db.cachedStatement(sql: "SELECT source, is_opened, is_foreign FROM lane WHERE epoch = ?"), arguments: [lane.epoch.text]
@@ -153,7 +154,7 @@ extension LedgerSteps {
     /// Whether a house can have taken the request at that time: it may not lie ahead of now; not before the message that precedes it in
     /// its lane; and not before the newest beat that did not have it yet.
     func checkTime(_ envelope: Envelope, _ lane: LanePosition, _ findings: Findings, _ transaction: JournalTransaction) throws {
-        guard let request = envelope.request else { return }
+        guard planted != .timesUnchecked, let request = envelope.request else { return }
         let (db, time) = (transaction.db, envelope.time.milliseconds)
         let slack = times.clock.milliseconds
         var reasons: [String] = []

@@ -30,7 +30,7 @@ extension LedgerSteps {
                 .foreignLane, key: "\(source) \(beat.epoch)", participant: source.participant,
                 evidence: ["epoch": .string(beat.epoch.text), "reason": "its presence names an epoch that another source has opened"])
         }
-        guard beat.number > known?["beat"] ?? 0 else {
+        guard beat.number > known?["beat"] ?? 0 || planted == .oldBeatsCount else {
             return try db.cachedStatement(sql: "UPDATE participant SET old_beats = old_beats + 1 WHERE id = ?")
                 .execute(arguments: [source.participant.text])
         }

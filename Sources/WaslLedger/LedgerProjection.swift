@@ -3,6 +3,8 @@ import WaslCatalogue
 import WaslJournal
 import WaslModel
 
+import struct Foundation.Data
+
 /// What messages say about requests, kept as one row a request.
 ///
 /// A word counts only from whom it is about (wire contract, section 8): a request's house submits it and says that an outcome was
@@ -22,7 +24,11 @@ extension LedgerSteps {
             }
         case .outcomeDelivered:
             for delivery in envelope.deliveredOutcomes {
-                if try isKnown(delivery.request, transaction.db) {
+                if planted == .anyHouseDelivers {
+                    try transaction.db.execute(
+                        sql: "UPDATE request SET delivered = coalesce(delivered, 1) WHERE subject = ?",
+                        arguments: [delivery.request.subject.text])
+                } else if try isKnown(delivery.request, transaction.db) {
                     try delivered(delivery, findings, transaction)
                 } else {
                     try wait(
@@ -49,7 +55,7 @@ extension LedgerSteps {
                 transaction.db.cachedStatement(
                     sql: "SELECT EXISTS (SELECT 1 FROM lane WHERE source = ? AND epoch <> ? AND is_foreign = 0 AND seen > 0)"),
                 arguments: [source, lane.epoch.text]) ?? false
-        if hadAnother, previous == nil || envelope.data["reason"]?.string?.isEmpty != false {
+        if planted != .epochsUnexplained, hadAnother, previous == nil || envelope.data["reason"]?.string?.isEmpty != false {
             try findings.open(
                 .epochChanged, key: "\(source) \(lane.epoch)", participant: envelope.source.participant,
                 evidence: [
@@ -76,16 +82,23 @@ extension LedgerSteps {
             request.house.text, request.subject.text, envelope.id, agency.text, service.text, transaction.now.milliseconds,
             envelope.time.milliseconds, envelope.expiry?.milliseconds, due, envelope.data["millimes"]?.integer,
         ])
+        if db.changesCount == 0, planted == .secondRequestOverwrites {
+            return try db.execute(
+                sql: "UPDATE request SET agency = ?, service = ?, submitted = ? WHERE house = ? AND subject = ?",
+                arguments: [agency.text, service.text, envelope.time.milliseconds, request.house.text, request.subject.text])
+        }
         guard db.changesCount > 0 else {
-            // The first stands; what came with the second goes nowhere.
-            return try findings.open(
+            // The first stands; what came with the second goes nowhere, and who answers it is not to blame.
+            try findings.open(
                 .contradictingRequests, about: request, participant: request.house,
                 evidence: ["entry": .integer(entry), "then": .string(envelope.id)])
+            try findings.clear(.foreignWord, key: "\(agency) \(request)", cause: "its house sent it a second request under this number")
+            return try release(request, message: envelope.id, findings, transaction)
         }
         let others = try String.fetchAll(
             db.cachedStatement(sql: "SELECT house FROM request WHERE subject = ? AND house <> ?"),
             arguments: [request.subject.text, request.house.text])
-        if !others.isEmpty {
+        if !others.isEmpty, planted != .collisionUnnamed {
             try findings.open(
                 .subjectCollision, key: request.subject.text, request: request,
                 evidence: ["houses": .array((others + [request.house.text]).sorted().map(JSON.string))])
@@ -94,7 +107,7 @@ extension LedgerSteps {
         try release(request, message: envelope.id, findings, transaction)
     }
 
-    private func isKnown(_ request: RequestKey, _ db: Database) throws -> Bool {
+    func isKnown(_ request: RequestKey, _ db: Database) throws -> Bool {
         try Bool.fetchOne(
             db.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM request WHERE house = ? AND subject = ?)"),
             arguments: [request.house.text, request.subject.text]) ?? false
@@ -121,16 +134,48 @@ extension LedgerSteps {
         let isEntitled =
             envelope.source.role == .house
             ? source == request.house && envelope.recipient?.text == agency : source.text == agency
-        guard isEntitled else {
-            try findings.open(
-                .foreignWord, key: "\(source) \(request)", participant: source, request: request,
-                evidence: [
-                    "entry": .integer(entry), "type": .string(envelope.type.rawValue),
-                    "reason": .string("the request is one of \(request.house) to \(agency)"),
-                ])
+        guard isEntitled || planted == .anyAgencyBelieved else {
+            try judge(envelope, entry: entry, of: request, to: agency, findings, transaction)
             return nil
         }
         return request
+    }
+
+    /// A word from another agency than the one that the request is addressed to. Its house may have sent a second one under the same
+    /// number: then that agency answers what it was asked, and the fault is the house's. Whether it did, the message tells that the word
+    /// answers; while that has not come, the word waits.
+    private func judge(
+        _ envelope: Envelope, entry: Int64, of request: RequestKey, to agency: String, _ findings: Findings,
+        _ transaction: JournalTransaction
+    ) throws {
+        let source = envelope.source.participant
+        if envelope.source.role == .agency, let cause = envelope.causationID {
+            guard let asked = try asked(cause, by: envelope, of: request, transaction.db) else {
+                return try wait(request.subject, house: request.house, envelope, entry: entry, findings, transaction)
+            }
+            if asked.recipient == source, asked.subject == request.subject { return }
+        }
+        try findings.open(
+            .foreignWord, key: "\(source) \(request)", participant: source, request: request,
+            evidence: [
+                "entry": .integer(entry), "type": .string(envelope.type.rawValue),
+                "reason": .string("the request is one of \(request.house) to \(agency)"),
+            ])
+    }
+
+    /// The request message that a word answers; a piece of a document answers its outcome, and that the request.
+    private func asked(_ cause: String, by envelope: Envelope, of request: RequestKey, _ db: Database) throws -> Envelope? {
+        let isPiece = envelope.type == .attachmentChunk
+        let source = isPiece ? envelope.source : Source(role: .house, participant: request.house)
+        let body = try Data.fetchOne(
+            db.cachedStatement(
+                sql: """
+                    SELECT v.body FROM entry e JOIN evidence v ON v.number = e.number WHERE e.subject = ? AND e.source = ? AND e.id = ?
+                    """), arguments: [request.subject.text, source.description, cause])
+        guard let answered = body.flatMap({ try? Envelope(parsing: [UInt8]($0)) }) else { return nil }
+        guard isPiece else { return answered.type == .requestSubmitted ? answered : nil }
+        guard answered.type == .outcome, let cause = answered.causationID else { return nil }
+        return try asked(cause, by: answered, of: request, db)
     }
 
     private func named(by message: String?, _ subject: RequestID, _ db: Database) throws -> RequestKey? {

@@ -153,8 +153,10 @@ package enum LedgerQueries {
     }
 
     /// What the ledger still waits for: requests without an end, outcomes not delivered, gaps that may still close. At most a few.
-    package static func unrest(_ db: Database) throws -> [String] {
-        try String.fetchAll(
+    ///
+    /// - Parameter marks: how the lines begin that do not count.
+    package static func unrest(_ db: Database, except marks: [String] = []) throws -> [String] {
+        let lines = try String.fetchAll(
             db,
             sql: """
                 SELECT 'request ' || subject || ' of ' || house || ' is ' || coalesce(status, 'sent') || CASE WHEN is_terminal THEN ', not delivered' ELSE '' END
@@ -163,8 +165,8 @@ package enum LedgerQueries {
                     FROM attachment WHERE whole IS NULL AND ended IS NULL
                 UNION ALL SELECT 'a word of ' || source || ' waits for request ' || subject FROM waiting
                 UNION ALL SELECT 'lane ' || source || ' has a gap after ' || through FROM lane WHERE gap_since IS NOT NULL AND asks < 8
-                LIMIT 5
-                """)
+                """ + (marks.isEmpty ? " LIMIT 5" : ""))
+        return Array(lines.filter { line in !marks.contains { line.hasPrefix($0) } }.prefix(5))
     }
 
     /// The houses that have a request under a number.

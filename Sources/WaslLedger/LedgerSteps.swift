@@ -9,17 +9,20 @@ import struct Foundation.Data
 package struct LedgerSteps: Sendable {
     private let holder: CatalogueHolder
     let times: LedgerTimes
+    let planted: PlantedLedgerBug?
 
     var catalogue: Catalogue { holder.catalogue }
 
-    package init(catalogue: CatalogueHolder, times: LedgerTimes) {
+    /// - Parameter planted: a known bug, for a simulation.
+    package init(catalogue: CatalogueHolder, times: LedgerTimes, planted: PlantedLedgerBug? = nil) {
         holder = catalogue
         self.times = times
+        self.planted = planted
     }
 
     /// Entry, evidence, lane and projection of a batch, together or not at all.
     func record(_ prepared: LedgerDeliveries.Prepared, in transaction: JournalTransaction) throws {
-        let findings = Findings(transaction: transaction)
+        let findings = Findings(transaction: transaction, isBounded: planted != .floodListed)
         for refused in prepared.refused { try record(refused, findings, transaction) }
         for message in prepared.verified {
             if message.envelope.type == .presence {
@@ -36,12 +39,13 @@ package struct LedgerSteps: Sendable {
     private func record(_ refused: Refused, _ findings: Findings, _ transaction: JournalTransaction) throws {
         if let envelope = refused.envelope, try isLogged(envelope, refused.delivery, transaction) { return }
         try transaction.quarantine(refused.delivery, reason: refused.reason)
+        let blamed = planted == .claimedSourceBlamed ? refused.envelope?.source.participant : refused.signer
         var evidence: JSONObject = ["reason": .string(refused.reason), "by": "ledger"]
         evidence["says"] = JSON(refused.envelope?.source.description)
         if refused.signer == nil { evidence["broker"] = JSON(refused.brokersWord?.text) }
         try findings.open(
-            .refusedMessage, key: "ledger \(refused.delivery.messageID.prefix(128))", participant: refused.signer,
-            request: refused.signer == nil ? nil : refused.envelope?.request, evidence: evidence)
+            .refusedMessage, key: "ledger \(refused.delivery.messageID.prefix(128))", participant: blamed,
+            request: blamed == nil ? nil : refused.envelope?.request, evidence: evidence)
     }
 
     /// Whether these very bytes are in the log: what was accepted once is not refused when it comes again, whatever became of its key.

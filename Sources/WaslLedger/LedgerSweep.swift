@@ -25,7 +25,7 @@ public struct LedgerTimes: Sendable {
 /// What no message says: what has not come. Runs every second, over indices of what is open.
 extension LedgerSteps {
     package func sweep(_ registry: Registry, startedAt: Timestamp, in transaction: JournalTransaction) throws {
-        let findings = Findings(transaction: transaction)
+        let findings = Findings(transaction: transaction, isBounded: planted != .floodListed)
         try sweepGaps(findings, transaction)
         try sweepRequests(findings, transaction)
         try sweepWaiting(findings, transaction)
@@ -117,7 +117,7 @@ extension LedgerSteps {
         asks: String? = nil
     ) throws {
         let db = transaction.db
-        let findings = Findings(transaction: transaction)
+        let findings = Findings(transaction: transaction, isBounded: planted != .floodListed)
         let new = try Row.fetchAll(
             db.cachedStatement(
                 sql: """

@@ -72,7 +72,8 @@ extension LedgerSteps {
             let house = ParticipantID(row["house"])
             let request = house.map { RequestKey(house: $0, subject: subject) }
             let evidence: JSONObject = ["entry": .integer(row["entry"]), "type": .string(row["type"]), "by": .string(source.description)]
-            if source.role == .house {
+            // A word about a request that is known waits for the message that it answers: nobody sent it that.
+            if try source.role == .house || request.map({ try isKnown($0, db) }) == true {
                 try findings.open(
                     .foreignWord, key: "\(source.participant) \(request?.description ?? subject.text)", participant: source.participant,
                     request: request, evidence: evidence)

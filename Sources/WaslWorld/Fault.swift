@@ -29,6 +29,44 @@ public enum Fault: String, Sendable, CaseIterable {
     case keyRotation = "key-rotation"
 }
 
+/// What somebody with a participant's key and broker user says that is not theirs to say, and what whoever runs the broker does.
+public enum Lie: String, Sendable, CaseIterable {
+    /// A house says that another house's outcome was delivered.
+    case foreignDelivery = "foreign-delivery"
+    /// A house orders under another house's number.
+    case stolenNumber = "stolen-number"
+    /// A house orders a second thing under its own number.
+    case secondRequest = "second-request"
+    /// A request from a year ahead.
+    case timeAhead = "time-ahead"
+    /// A request from before its lane.
+    case timeBehind = "time-behind"
+    /// A number in another's lane.
+    case squattedLane = "squatted-lane"
+    /// A message in a neighbour's name, under the liar's own key.
+    case neighboursName = "neighbours-name"
+    /// The same without any signature.
+    case unsigned
+    /// A journal that begins anew without a reason.
+    case unexplainedEpoch = "unexplained-epoch"
+    /// Six hundred messages in neighbours' names.
+    case flood
+    /// An agency concludes another agency's request.
+    case foreignOutcome = "foreign-outcome"
+    /// An agency says that it has taken, or will call for, another agency's request.
+    case foreignTaking = "foreign-taking"
+    /// An agency says a document of another agency's request.
+    case foreignPiece = "foreign-piece"
+    /// The broker: messages vanish behind their confirmation.
+    case dropped
+    /// The broker: a queue is emptied.
+    case purged
+    /// The broker: messages come out of another participant's queue.
+    case rebound
+    /// The broker: a participant is cut off, and its beats are played again meanwhile.
+    case replayedBeats = "replayed-beats"
+}
+
 /// A known bug, planted on purpose: a checker that cannot see it proves nothing.
 public enum PlantedBug: String, Sendable, CaseIterable {
     case houseAcknowledgesBeforeCommit = "house-acknowledges-before-commit"
@@ -46,6 +84,30 @@ public enum PlantedBug: String, Sendable, CaseIterable {
     case fieldsInSight = "fields-in-sight"
     case pieceForgotten = "piece-forgotten"
     case oneThreadForAllAgencies = "one-thread-for-all-agencies"
+    case referenceIsNumber = "reference-is-number"
+    case requestAheadIsBegun = "request-ahead-is-begun"
+    case houseBelievesAnyAgency = "house-believes-any-agency"
+    case anyAgencyBelieved = "any-agency-believed"
+    case anyHouseDelivers = "any-house-delivers"
+    case secondRequestOverwrites = "second-request-overwrites"
+    case foreignLaneTaken = "foreign-lane-taken"
+    case claimedSourceBlamed = "claimed-source-blamed"
+    case oldBeatsCount = "old-beats-count"
+    case timesUnchecked = "times-unchecked"
+    case floodListed = "flood-listed"
+    case collisionUnnamed = "collision-unnamed"
+    case epochsUnexplained = "epochs-unexplained"
+
+    /// Takes a defence against liars away: only a world with liars shows it.
+    public var needsLiars: Bool {
+        switch self {
+        case .referenceIsNumber, .requestAheadIsBegun, .houseBelievesAnyAgency, .anyAgencyBelieved, .anyHouseDelivers,
+            .secondRequestOverwrites, .foreignLaneTaken, .claimedSourceBlamed, .oldBeatsCount, .timesUnchecked, .floodListed,
+            .collisionUnnamed, .epochsUnexplained:
+            true
+        default: false
+        }
+    }
 }
 
 public struct WorldOptions: Sendable {
@@ -62,6 +124,8 @@ public struct WorldOptions: Sendable {
     /// Faults that must not happen.
     public var without: Set<Fault> = []
     public var bug: PlantedBug?
+    /// One house, one agency and the broker's operator lie.
+    public var insiders = false
     /// The requests whose story is written down; `nil` for none.
     public var traced: Set<String>?
 

@@ -39,8 +39,16 @@ final class World {
     var rebuiltCount = 0
     var story: [String] = []
     var isHealed = false
+    var liars: [Liar] = []
+    var lies: [Lie: Int] = [:]
+    /// Requests that a liar has spoken of: each serves for one lie.
+    var claimed: Set<RequestKey> = []
+    private(set) var seenRequests: [SeenRequest] = []
+    /// Where each source's newest epoch stands, by what is on the wire.
+    private(set) var seenLanes: [Source: LanePosition] = [:]
     private var healedAt: Int64 = 0
     var ledgerRestoredAt: Int64 = 0
+    private var liarsOrders: Set<RequestKey> = []
     private var digest = SHA256()
     var registryVersion: Int64 = 1
     var participants: [Registry.Participant] = []
@@ -140,6 +148,7 @@ final class World {
         for process in processes { process.start() }
         scheduleOrders()
         scheduleFaults()
+        scheduleLies()
         agenda.run(until: World.start.milliseconds + span)
         heal()
         let end = agenda.now + 12 * 86_400_000
@@ -156,7 +165,7 @@ final class World {
                     invariant: "every receipt ends", subject: nil, reason: "not at rest twelve days after the last fault: \(restless)"))
         }
         return WorldReport(
-            seed: options.seed, requests: ordered, effects: institutions.reduce(0) { $0 + $1.effects.count }, faults: faults,
+            seed: options.seed, requests: ordered, effects: institutions.reduce(0) { $0 + $1.effects.count }, lies: lies, faults: faults,
             violations: violations, digest: Base64URL.encode(Array(digest.finalize())),
             simulated: .milliseconds(agenda.now - World.start.milliseconds),
             recognised: recognisedCount, rebuilt: rebuiltCount, parked: word.ledger.values.count { $0.status == "parked" },
@@ -190,7 +199,12 @@ final class World {
         }
         // What was set aside under an older registry is looked at again under the newest.
         guard processes.allSatisfy({ $0.registry.registry.version == registryVersion }) else { return false }
-        return (try? ledger.read { try LedgerQueries.unrest($0) })?.isEmpty == true
+        return (try? ledger.read { try LedgerQueries.unrest($0, except: liarsMarks) })?.isEmpty == true
+    }
+
+    /// What stays open because a liar made it so.
+    private var liarsMarks: [String] {
+        liarsOrders.map { "request \($0.subject) of \($0.house) " } + liars.flatMap { ["a word of \($0.source) ", "lane \($0.source) "] }
     }
 
     /// Why the world is not at rest, for whoever reads a failure.
@@ -204,7 +218,7 @@ final class World {
                 "\(process.id): registry \(process.registry.registry.version), up \(process.isUp), connected \(process.isConnected), backlog \(process.backlog)"
             )
         }
-        reasons += (try? ledger.read { try LedgerQueries.unrest($0) }) ?? []
+        reasons += (try? ledger.read { try LedgerQueries.unrest($0, except: liarsMarks) }) ?? []
         return reasons.joined(separator: "; ")
     }
 
@@ -298,6 +312,7 @@ final class World {
             let pause = random.spread(60_000...Double(max(600_000, span / 2)))
             disturb(until: pause + 86_500_000, nil)
             process.clock.skew = random.number(-86_400_000...86_400_000)
+            observe(.clockWrong(participant: process.id.text))
             agenda.after(pause) { process.clock.skew = 0 }
             return true
         }
@@ -314,6 +329,10 @@ final class World {
             broker.contradict { [self] envelope in
                 guard let house = houses.first(where: { $0.id == envelope.source.participant }) else { return nil }
                 let body = envelope.encoded()
+                observe(
+                    .lied(
+                        ToldLie(
+                            at: agenda.time, kind: "conflicting", signer: house.id.text, digest: digestText(body), finding: "fork")))
                 return (try? DetachedSignature.sign(body, as: .message, with: house.keys.signing)).map { (body, $0) }
             }
         }
@@ -329,7 +348,10 @@ final class World {
 
     // MARK: What is seen from outside
 
-    func observe(_ observation: Observation) { checkers.observe(observation) }
+    func observe(_ observation: Observation) {
+        if case .lied(let lie) = observation, let order = lie.order { liarsOrders.insert(order.request) }
+        checkers.observe(observation)
+    }
 
     /// - Returns: the request that the message is about, or its identifier.
     @discardableResult
@@ -341,11 +363,22 @@ final class World {
                 RoutedMessage(
                     at: agenda.time, envelope: envelope, digest: digestText(message.body), isForged: isForged,
                     isReadable: World.holdsMark(message.body))))
+        if !isForged { note(envelope) }
         let subject = envelope.subject?.text ?? message.messageID
         trace(
             subject, envelope.source.participant.text,
             "says \(envelope.type.routingWord) \(envelope.data["status"]?.string ?? "") as \(envelope.lane?.sequence ?? 0)")
         return subject
+    }
+
+    private func note(_ envelope: Envelope) {
+        guard options.insiders else { return }
+        if envelope.type == .requestSubmitted, let request = envelope.request, let agency = envelope.recipient,
+            let service = envelope.service
+        {
+            seenRequests.append(SeenRequest(request: request, agency: agency, service: service, message: envelope.id))
+        }
+        if let lane = envelope.lane { seenLanes[envelope.source] = lane }
     }
 
     private static let markBytes = Array(mark.utf8)

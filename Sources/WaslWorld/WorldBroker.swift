@@ -41,6 +41,12 @@ final class WorldBroker {
     private var isUp = true
     /// Messages on some wire: what a rebuilder waits for.
     private(set) var inTransit = 0
+    /// Each participant's last beat, for an operator who plays it again.
+    private(set) var beats: [ParticipantID: OutboundMessage] = [:]
+    /// When something that was not said before last went to the ledger, by participant.
+    private(set) var lastRouted: [ParticipantID: Int64] = [:]
+    private var toDrop: [String: Int] = [:]
+    private var toMisroute: [String: (count: Int, to: String)] = [:]
     /// What an adversary has kept.
     private var kept: [OutboundMessage] = []
 
@@ -130,6 +136,9 @@ final class WorldBroker {
     /// Routes a genuine message, and what the network adds to it.
     private func take(_ message: OutboundMessage) {
         let subject = world.tap(message, isForged: false)
+        if message.routingKey.hasSuffix(".presence"), let participant = ParticipantID(String(message.routingKey.dropLast(9))) {
+            beats[participant] = message
+        }
         if world.strikes(.late, 0.002, about: subject) {
             // A federation link that was down: confirmed here, and elsewhere hours later.
             let delay = world.random.spread(60_000...20_000_000)
@@ -146,8 +155,19 @@ final class WorldBroker {
         if message.exchange != .receipts, world.random.happens(0.02), kept.count < 200 { kept.append(message) }
     }
 
-    private func route(_ message: OutboundMessage) {
-        for name in WorldBroker.destinations(message) {
+    private func route(_ message: OutboundMessage, isReplay: Bool = false) {
+        if !isReplay, let source = try? Envelope(parsing: message.body).source { lastRouted[source.participant] = world.agenda.now }
+        for destination in WorldBroker.destinations(message) {
+            var name = destination
+            if let left = toDrop[name], left > 0 {
+                toDrop[name] = left - 1
+                if name == "ledger" { world.observe(.vanished(digest: digestText(message.body))) }
+                continue
+            }
+            if let other = toMisroute[name], other.count > 0 {
+                toMisroute[name] = (other.count - 1, other.to)
+                name = other.to
+            }
             guard let queue = queues[name] else { continue }
             let stored = Stored(message: message, exchange: message.exchange.rawValue)
             if queue.ready.count > 1, world.strikes(.reordered, 0.02, about: "") {
@@ -208,7 +228,21 @@ final class WorldBroker {
 
     // MARK: An adversary
 
-    func inject(_ message: OutboundMessage) { route(message) }
+    func inject(_ message: OutboundMessage, isReplay: Bool = false) { route(message, isReplay: isReplay) }
+
+    // MARK: Its operator
+
+    func dropNext(_ count: Int, of queue: String) { toDrop[queue, default: 0] += count }
+
+    func misroute(_ count: Int, from queue: String, to other: String) { toMisroute[queue] = (count, other) }
+
+    /// - Returns: whether anything was in it.
+    func purge(_ name: String) -> Bool {
+        guard let queue = queues[name], !queue.ready.isEmpty else { return false }
+        if name == "ledger" { for stored in queue.ready { world.observe(.vanished(digest: digestText(stored.message.body))) } }
+        queue.ready = []
+        return true
+    }
 
     /// A message that was kept goes out once more, as it was.
     func replay() -> Bool {

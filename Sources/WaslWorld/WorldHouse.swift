@@ -9,7 +9,9 @@ import struct Foundation.Data
 
 /// A house in the world: its daemon, and the clerk at its counter.
 final class WorldHouse: WorldProcess {
-    private var steps: HouseSteps { HouseSteps(house: id, key: keys.signing) }
+    private var steps: HouseSteps {
+        HouseSteps(house: id, key: keys.signing, believesAnyAgency: world.options.bug == .houseBelievesAnyAgency)
+    }
     private var intake: HouseIntake { HouseIntake(steps: steps, registry: registry, openingKeys: keys.opening) }
 
     override var queues: [String] { ["house.\(id)", "control.\(id)"] }

@@ -15,7 +15,23 @@ final class WorldLedger: WorldProcess {
     override var batchMax: Int { 512 }
     override func migrations(_ migrator: inout DatabaseMigrator) { LedgerSchema.register(in: &migrator) }
 
-    private var steps: LedgerSteps { LedgerSteps(catalogue: world.holder, times: world.ledgerTimes) }
+    private var steps: LedgerSteps { LedgerSteps(catalogue: world.holder, times: world.ledgerTimes, planted: planted) }
+
+    private var planted: PlantedLedgerBug? {
+        switch world.options.bug {
+        case .anyAgencyBelieved: .anyAgencyBelieved
+        case .anyHouseDelivers: .anyHouseDelivers
+        case .secondRequestOverwrites: .secondRequestOverwrites
+        case .foreignLaneTaken: .foreignLaneTaken
+        case .claimedSourceBlamed: .claimedSourceBlamed
+        case .oldBeatsCount: .oldBeatsCount
+        case .timesUnchecked: .timesUnchecked
+        case .floodListed: .floodListed
+        case .collisionUnnamed: .collisionUnnamed
+        case .epochsUnexplained: .epochsUnexplained
+        default: nil
+        }
+    }
 
     override func started() throws {
         startedAt = clock.now
@@ -76,5 +92,14 @@ final class WorldLedger: WorldProcess {
                     arguments: [World.mark]) ?? false
             } ?? false
         return word
+    }
+}
+
+/// What a bystander asks the ledger's file.
+enum LedgerWord {
+    /// Whether the ledger has heard a source's journal.
+    static func hasLane(_ db: Database, of source: Source) throws -> Bool {
+        try Bool.fetchOne(
+            db, sql: "SELECT EXISTS (SELECT 1 FROM lane WHERE source = ? AND seen > 0)", arguments: [source.description]) ?? false
     }
 }

@@ -13,6 +13,8 @@ public struct WorldReport: Sendable {
     public let requests: Int
     /// Requests that some agency acted on.
     public let effects: Int
+    /// Lies told, by kind.
+    public let lies: [Lie: Int]
     public let faults: [Fault: Int]
     public let violations: [Violation]
     /// Over every message that the broker took, in order: the same seed, the same digest.

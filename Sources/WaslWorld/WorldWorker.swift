@@ -24,13 +24,14 @@ final class WorldWorker: WorldProcess {
         try super.init(world, id: agency.id, role: .agency, keys: keys, registry: registry)
     }
 
-    private var steps: AgencySteps { AgencySteps(agency: id) }
+    private var steps: AgencySteps { AgencySteps(agency: id, takesAhead: world.options.bug == .requestAheadIsBegun) }
     private var intake: AgencyIntake { AgencyIntake(steps: steps, registry: registry, openingKeys: keys.opening) }
     private var desk: JobDesk {
         let planted: JobDesk.PlantedRule? =
             switch world.options.bug {
             case .retryNeitherAfterDoubt: .neitherIsRepeated
             case .settleTimeIgnored: .settleTimeIgnored
+            case .referenceIsNumber: .referenceIsNumber
             default: nil
             }
         return JobDesk(

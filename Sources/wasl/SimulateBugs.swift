@@ -6,7 +6,9 @@ import WaslWorld
 /// `wasl simulate bugs`
 struct SimulateBugs: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "bugs", abstract: "Plants every known bug in turn, and shows that the checkers see it, and within how many seeds.",
+        commandName: "bugs",
+        abstract:
+            "Plants every known bug in turn, and shows that the checkers see it, that the same seed holds without it, and within how many seeds.",
         discussion: "Example: wasl simulate bugs --within 30 --json")
 
     @Option(help: "The first seed.") var seed: UInt64 = 1
@@ -25,8 +27,15 @@ struct SimulateBugs: AsyncParsableCommand {
                 var options = WorldOptions(seed: seed + UInt64(index))
                 options.requests = 60
                 options.faultRate = 2
+                options.insiders = bug.needsLiars
                 options.bug = bug
-                if let violation = try simulation.run(options).violations.first { caught = (index + 1, violation.invariant) }
+                guard let violation = try simulation.run(options).violations.first else { continue }
+                // The catch is the bug's only if the very same seed holds without it.
+                options.bug = nil
+                if let own = try simulation.run(options).violations.first {
+                    throw Failure.notAsItShouldBe("seed \(options.seed) does not hold without \(bug.rawValue) either: \(own)")
+                }
+                caught = (index + 1, violation.invariant)
             }
             if let caught {
                 say("\(bug.rawValue): caught within \(caught.after) seeds by \u{201C}\(caught.by)\u{201D}")

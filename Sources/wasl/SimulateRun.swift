@@ -19,6 +19,7 @@ struct SimulateRun: AsyncParsableCommand {
               wasl simulate run --count 1000 --json
               wasl simulate run --seed 3 --houses 34 --hours 168 --requests 14280
               wasl simulate run --count 50 --bug confirm-on-publish
+              wasl simulate run --count 2000 --insiders
             """)
 
     @Option(help: "The first seed.") var seed: UInt64 = 1
@@ -29,6 +30,7 @@ struct SimulateRun: AsyncParsableCommand {
     @Option(help: "How much goes wrong: 1 is the usual measure, 0 nothing.") var faults = 1.0
     @Option(help: "A fault that is left out; may be repeated.") var without: [String] = []
     @Option(help: "A known bug to plant, to see that the checkers see it.") var bug: String?
+    @Flag(help: "One house, one agency and the broker's operator lie, each with a valid key and user.") var insiders = false
     @Flag(help: "Real curves in every seed; without it in one of twenty, a keyed hash in the others.") var real = false
     @Flag(help: "Print one JSON object at the end.") var json = false
     @Option(help: "The Schemas folder.") var schemas: String?
@@ -61,6 +63,7 @@ struct SimulateRun: AsyncParsableCommand {
             options.faultRate = faults
             options.without = Set(left)
             options.bug = planted
+            options.insiders = insiders || planted?.needsLiars == true
             options.realCryptography = real || options.seed % 20 == 0
             let start = ContinuousClock.now
             let report = try simulation.run(options)
@@ -71,7 +74,7 @@ struct SimulateRun: AsyncParsableCommand {
                 if planted == nil {
                     for line in try simulation.story(of: report, options) { say("  | \(line)") }
                     say(
-                        "reproduce with: wasl simulate run --seed \(report.seed) --houses \(houses) --requests \(requests)\(hours.map { " --hours \($0)" } ?? "")\(options.realCryptography ? " --real" : "")"
+                        "reproduce with: wasl simulate run --seed \(report.seed) --houses \(houses) --requests \(requests)\(hours.map { " --hours \($0)" } ?? "")\(options.realCryptography ? " --real" : "")\(insiders ? " --insiders" : "")"
                     )
                 }
             } else if count > 100, (index + 1) % 100 == 0 {

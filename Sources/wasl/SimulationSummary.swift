@@ -13,6 +13,7 @@ struct SimulationSummary {
     private var simulated: Duration = .zero
     private var took: [Double] = []
     private var faults: [Fault: Int] = [:]
+    private var lies: [Lie: Int] = [:]
     private(set) var failed: [UInt64] = []
     private var digests: [String] = []
 
@@ -28,6 +29,7 @@ struct SimulationSummary {
         simulated += report.simulated
         took.append(Double(duration.milliseconds) / 1000)
         faults.merge(report.faults, uniquingKeysWith: +)
+        lies.merge(report.lies, uniquingKeysWith: +)
         if !report.violations.isEmpty { failed.append(report.seed) }
         digests.append(report.digest)
     }
@@ -42,11 +44,13 @@ struct SimulationSummary {
 
     var text: String {
         let kinds = Fault.allCases.map { "  \($0.rawValue): \(faults[$0] ?? 0)" }.joined(separator: "\n")
+        let told =
+            lies.isEmpty ? "" : "\nlies told:\n" + Lie.allCases.map { "  \($0.rawValue): \(lies[$0] ?? 0)" }.joined(separator: "\n")
         return """
             \(seeds) seeds, \(requests) orders, \(effects) effects, \(parked) parked, \(simulated.milliseconds / 86_400_000) days in \
             \(String(format: "%.1f", seconds)) s (\(String(format: "%.1f", houseDaysPerSecond)) house-days a second); \(failed.count) broken
             \(recognised) backups recognised, \(rebuilt) journals rebuilt; faults:
-            \(kinds)
+            \(kinds)\(told)
             """
     }
 
@@ -58,6 +62,7 @@ struct SimulationSummary {
             "secondsMedian": .number((took.sorted()[took.count / 2] * 1000).rounded() / 1000),
             "houseDaysPerSecond": .number((houseDaysPerSecond * 10).rounded() / 10),
             "digest": .string(digests.joined(separator: " ")),
+            "lies": .object(JSONObject(Lie.allCases.compactMap { lie in lies[lie].map { (lie.rawValue, JSON($0)) } })),
             "faults": .object(JSONObject(Fault.allCases.map { ($0.rawValue, JSON(faults[$0] ?? 0)) })),
         ]
     }

@@ -180,12 +180,36 @@ import WaslSimulation
     }
 
     @Test func aDeliveryIsAcknowledgedAfterItsCommitAndNotBefore() async throws {
+        let events = try await eventsOfADelivery(planted: nil) { $0.last == "acknowledged" }
+        #expect(events == ["applied", "applied", "committed", "acknowledged"])
+    }
+
+    @Test func anAcknowledgementBeforeItsCommitIsSeen() async throws {
+        let events = try await eventsOfADelivery(planted: .acknowledgesBeforeCommit) { $0.last == "committed" }
+        #expect(events == ["acknowledged", "applied", "applied", "committed"])
+    }
+
+    @Test(arguments: [nil, PlantedOrder.confirmsWhenPublished]) func aNackedMessageThatCountsAsConfirmedIsSeen(
+        _ planted: PlantedOrder?
+    ) async throws {
+        let journal = try journal("hydra")
+        let pump = PublishingPump(journal, link: broker.publisher(name: ""), planted: planted, logger: logger)
+        broker.nackNext(1)
+        pump.start()
+        for _ in 0..<5 { try await journal.commit { _ = try $0.append(Self.draft) } }
+        for number in 1...6 as ClosedRange<Int64> { try await confirmed(number, by: pump) }
+        #expect(broker.depth(of: "ledger") == (planted == nil ? 6 : 5), "all that is confirmed is with the broker")
+        pump.close()
+        journal.close()
+    }
+
+    private func eventsOfADelivery(planted: PlantedOrder?, until isDone: @escaping @Sendable ([String]) -> Bool) async throws -> [String] {
         broker.declare(queue: "house.hydra")
         broker.bind(.outcomes, "house.hydra", "hydra.#")
         let journal = try journal("hydra")
         let handler = FailingOnce()
         let link = RecordingLink(broker.consumer(name: "", queues: ["house.hydra"], prefetch: 10), handler.events)
-        let pump = ConsumingPump(journal, link: link, handler: handler, logger: logger)
+        let pump = ConsumingPump(journal, link: link, handler: handler, planted: planted, logger: logger)
         pump.start()
         let sender = broker.publisher(name: "")
         let up = Recorder<PublisherEvent>()
@@ -196,10 +220,11 @@ import WaslSimulation
                 token: 1, exchange: .outcomes, routingKey: "hydra.steg.x", messageID: "m", time: Timestamp(milliseconds: 0),
                 body: [1], signature: "s")
         ])
-        await handler.events.wait(for: "the acknowledgement") { $0.last == "acknowledged" }
-        #expect(handler.events.elements == ["applied", "applied", "committed", "acknowledged"])
+        await handler.events.wait(for: "the delivery's last step", until: isDone)
+        let events = handler.events.elements
         await pump.close()
         journal.close()
+        return events
     }
 }
 

@@ -43,6 +43,20 @@ import WaslSeal
         #expect(try bench.named() == [named("contradicting-requests", "hydra")])
     }
 
+    @Test(arguments: [true, false]) func whoAnswersASecondRequestIsNotToBlame(_ answerFirst: Bool) async throws {
+        try await bench.record(bench.submitted(subject))
+        let second = bench.next(
+            .requestSubmitted, from: "hydra", subject: subject, to: "tt", service: "tt.bill.view", data: ["sealed": "x"])
+        var answer = bench.outcome(subject, "completed", from: "tt")
+        answer.causationID = second.id
+        for envelope in answerFirst ? [answer, second] : [second, answer] {
+            try await bench.record(envelope)
+            try bench.sweep(after: 11)
+        }
+        #expect(try bench.named() == [named("contradicting-requests", "hydra")])
+        #expect(try bench.request(subject)?["status"] as String? == nil)
+    }
+
     // MARK: Words count only from whom they are about
 
     @Test func anotherHouseCannotSayThatAnOutcomeWasDelivered() async throws {

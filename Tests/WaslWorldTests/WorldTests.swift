@@ -27,6 +27,14 @@ import WaslWorld
         #expect(report.faultCount > 0)
     }
 
+    @Test(arguments: 1...2) func liarsAreNamedAndNobodyElseIs(_ seed: UInt64) throws {
+        var options = options(seed)
+        options.insiders = true
+        let report = try simulation.run(options)
+        #expect(report.violations.isEmpty, "seed \(seed): \(report.violations.prefix(3).map(\.description))")
+        #expect(report.lies.values.reduce(0, +) > 10)
+    }
+
     @Test func theSameSeedIsTheSameRunToTheByte() throws {
         let runs = try [7, 7, 8].map { try simulation.run(options($0)) }
         #expect(runs[0].digest == runs[1].digest)
@@ -34,11 +42,12 @@ import WaslWorld
         #expect(runs[0].digest != runs[2].digest)
     }
 
-    @Test(arguments: [PlantedBug.receiptBeforeCommit, .confirmOnPublish, .fieldsInSight]) func aPlantedBugIsCaught(_ bug: PlantedBug) throws
-    {
+    @Test(arguments: [PlantedBug.receiptBeforeCommit, .confirmOnPublish, .fieldsInSight, .anyAgencyBelieved, .claimedSourceBlamed])
+    func aPlantedBugIsCaught(_ bug: PlantedBug) throws {
         let caught = try (1...10).first { seed in
             var options = options(UInt64(seed))
             options.bug = bug
+            options.insiders = bug.needsLiars
             return try !simulation.run(options).violations.isEmpty
         }
         #expect(caught != nil, "\(bug.rawValue) was not caught within 10 seeds")

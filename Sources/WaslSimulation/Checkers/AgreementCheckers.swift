@@ -3,8 +3,12 @@ import WaslModel
 /// After the faults have stopped, house and ledger say what the wire says, or an open finding says why not.
 struct WordsAgree: Checker {
     private var outcomes = Outcomes()
+    private var liarsOrders: Set<RequestKey> = []
 
-    mutating func observe(_ observation: Observation) { outcomes.observe(observation) }
+    mutating func observe(_ observation: Observation) {
+        outcomes.observe(observation)
+        if case .lied(let lie) = observation, let order = lie.order { liarsOrders.insert(order.request) }
+    }
 
     func conclude(_ word: FinalWord, _ report: (String?, String) -> Void) {
         let explained = Set(word.findings.filter(\.isOpen).compactMap(\.request))
@@ -26,7 +30,8 @@ struct WordsAgree: Checker {
             }
             if status.isTerminal, !known.isDelivered { report(subject, "the ledger does not know that the outcome was delivered") }
         }
-        for request in word.ledger.keys.sorted() where outcomes.submitted[request] == nil && !explained.contains(request) {
+        for request in word.ledger.keys.sorted()
+        where outcomes.submitted[request] == nil && !explained.contains(request) && !liarsOrders.contains(request) {
             report(request.subject.text, "the ledger knows it, and no house ever sent it")
         }
     }

@@ -27,6 +27,12 @@ public struct Checkers {
             ("no acknowledgement before its commit", AcknowledgedIsKept()),
             ("house and ledger agree", WordsAgree()),
             ("nobody waits for another's trouble", NobodyWaits()),
+            ("every lie is named", LiesAreNamed()),
+            ("nobody honest is blamed", NobodyHonestIsBlamed()),
+            ("nothing honest is set aside", HonestIsLogged()),
+            ("a flood is counted, not listed", FloodIsBounded()),
+            ("silence is heard", SilenceIsHeard()),
+            ("nothing is begun before its time", NothingEarly()),
         ]
     }
 

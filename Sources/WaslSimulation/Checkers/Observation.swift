@@ -17,23 +17,41 @@ public enum Observation: Sendable {
     /// A participant's clock was put wrong.
     case clockWrong(participant: String)
     /// Somebody with a participant's key said what that participant must not say.
-    case lied(Lie)
+    case lied(ToldLie)
+    /// A message vanished at the broker, by its body's digest.
+    case vanished(digest: String)
+    /// For so long that the ledger must have said so, nothing of a participant came but what it had said before.
+    case mutedByBroker(participant: String)
 }
 
-/// A lie that was told: by whose key, and about whom.
-public struct Lie: Sendable {
-    /// What kind it is, and which findings may name it.
+/// A lie that was told: by whose key, about what, and how the ledger must name it.
+public struct ToldLie: Sendable {
+    public let at: Timestamp
     public let kind: String
-    public let findings: Set<String>
     public let signer: String
-    /// The request that it is about, where it is about one.
+    /// Of the message's body.
+    public let digest: String
+    /// The class of the finding that names it.
+    public let finding: String
+    /// Whether that finding names the signer; otherwise nobody is named, for nobody is proven.
+    public let namesSigner: Bool
+    /// The request that it is about, where the finding names one.
     public let request: RequestKey?
+    /// A request that the liar may make: it may be acted upon, but not before this time.
+    public let order: (request: RequestKey, millimes: Int64?, notBefore: Timestamp?)?
 
-    public init(kind: String, findings: Set<String>, signer: String, request: RequestKey?) {
+    public init(
+        at: Timestamp, kind: String, signer: String, digest: String, finding: String, namesSigner: Bool = true, request: RequestKey? = nil,
+        order: (request: RequestKey, millimes: Int64?, notBefore: Timestamp?)? = nil
+    ) {
+        self.at = at
         self.kind = kind
-        self.findings = findings
         self.signer = signer
+        self.digest = digest
+        self.finding = finding
+        self.namesSigner = namesSigner
         self.request = request
+        self.order = order
     }
 }
 

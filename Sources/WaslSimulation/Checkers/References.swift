@@ -10,6 +10,7 @@ struct References {
         case .shown(let receipt): note(receipt.request)
         case .routed(let message) where message.envelope.type == .requestSubmitted && !message.isForged:
             if let request = message.envelope.request { note(request) }
+        case .lied(let lie): if let order = lie.order { note(order.request) }
         default: break
         }
     }

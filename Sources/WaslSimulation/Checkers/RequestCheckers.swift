@@ -60,17 +60,25 @@ struct ReceiptsEnd: Checker {
 }
 
 struct OneEffect: Checker {
-    private var effects: [String: Int] = [:]
+    private struct Place: Hashable, Comparable {
+        let agency: String
+        let reference: String
+        static func < (left: Self, right: Self) -> Bool { (left.agency, left.reference) < (right.agency, right.reference) }
+    }
+
+    private var effects: [Place: Int] = [:]
     private var references = References()
 
     mutating func observe(_ observation: Observation) {
         references.observe(observation)
-        if case .effect(_, _, let reference, _) = observation { effects[reference, default: 0] += 1 }
+        if case .effect(_, let agency, let reference, _) = observation {
+            effects[Place(agency: agency, reference: reference), default: 0] += 1
+        }
     }
 
     func conclude(_ word: FinalWord, _ report: (String?, String) -> Void) {
-        for (reference, count) in effects.sorted(by: { $0.key < $1.key }) where count > 1 {
-            report(references.request(of: reference)?.subject.text ?? reference, "\(count) effects")
+        for (place, count) in effects.sorted(by: { $0.key < $1.key }) where count > 1 {
+            report(references.request(of: place.reference)?.subject.text ?? place.reference, "\(count) effects")
         }
     }
 }
@@ -111,6 +119,7 @@ struct OutcomesMatch: Checker {
     let reads: Set<String>
     private var effects: [String: Int] = [:]
     private var readRequests: Set<RequestKey> = []
+    private var liarsOrders: Set<RequestKey> = []
     private var outcomes = Outcomes()
 
     init(reads: Set<String>) { self.reads = reads }
@@ -119,6 +128,7 @@ struct OutcomesMatch: Checker {
         outcomes.observe(observation)
         switch observation {
         case .effect(_, _, let reference, _): effects[reference, default: 0] += 1
+        case .lied(let lie): if let order = lie.order { liarsOrders.insert(order.request) }
         case .routed(let message):
             if let service = message.envelope.service?.text, reads.contains(service), let request = message.envelope.request {
                 readRequests.insert(request)
@@ -128,7 +138,8 @@ struct OutcomesMatch: Checker {
     }
 
     func conclude(_ word: FinalWord, _ report: (String?, String) -> Void) {
-        for (request, outcome) in outcomes.standing.sorted(by: { $0.key < $1.key }) where outcome.status.isTerminal {
+        for (request, outcome) in outcomes.standing.sorted(by: { $0.key < $1.key })
+        where outcome.status.isTerminal && !liarsOrders.contains(request) {
             let count = effects[References.reference(of: request)] ?? 0
             if outcome.status == .completed, count == 0, !readRequests.contains(request) {
                 report(request.subject.text, "completed, and nothing was done")
@@ -144,8 +155,10 @@ struct OutcomesMatch: Checker {
 struct TerminalStays: Checker {
     private var first: [RequestKey: OutcomeStatus] = [:]
     private var broken: [RequestKey: String] = [:]
+    private var liarsOrders: Set<RequestKey> = []
 
     mutating func observe(_ observation: Observation) {
+        if case .lied(let lie) = observation, let order = lie.order { liarsOrders.insert(order.request) }
         guard case .routed(let message) = observation, !message.isForged, let request = message.envelope.request,
             let status = message.envelope.status, status.isTerminal
         else { return }
@@ -157,7 +170,10 @@ struct TerminalStays: Checker {
     }
 
     func conclude(_ word: FinalWord, _ report: (String?, String) -> Void) {
-        for (request, reason) in broken.sorted(by: { $0.key < $1.key }) { report(request.subject.text, reason) }
+        // Who orders two things under one number gets two answers.
+        for (request, reason) in broken.sorted(by: { $0.key < $1.key }) where !liarsOrders.contains(request) {
+            report(request.subject.text, reason)
+        }
     }
 }
 
@@ -165,6 +181,8 @@ struct TerminalStays: Checker {
 struct NothingForged: Checker {
     private var references = References()
     private var amounts: [RequestKey: Int64?] = [:]
+    /// What liars may order: one thing or another.
+    private var liarsAmounts: [RequestKey: Set<Int64?>] = [:]
     private var effects: [(reference: String, millimes: Int64?)] = []
 
     mutating func observe(_ observation: Observation) {
@@ -174,6 +192,9 @@ struct NothingForged: Checker {
         case .routed(let message) where message.envelope.type == .requestSubmitted && !message.isForged:
             guard let request = message.envelope.request, amounts[request] == nil else { return }
             amounts[request] = .some(message.envelope.data["millimes"]?.integer)
+        case .lied(let lie):
+            // Its own order, which it may make.
+            if let order = lie.order { liarsAmounts[order.request, default: []].insert(order.millimes) }
         case .effect(_, _, let reference, let millimes): effects.append((reference, millimes))
         default: break
         }
@@ -181,7 +202,9 @@ struct NothingForged: Checker {
 
     func conclude(_ word: FinalWord, _ report: (String?, String) -> Void) {
         for effect in effects {
-            guard let request = references.request(of: effect.reference), let expected = amounts[request] else {
+            let named = references.request(of: effect.reference)
+            if let named, liarsAmounts[named]?.contains(effect.millimes) == true { continue }
+            guard let request = named, let expected = amounts[request] else {
                 report(effect.reference, "done, and no house ever sent it")
                 continue
             }

@@ -1,0 +1,72 @@
+import WaslJournal
+import WaslModel
+import WaslSeal
+
+/// Somebody with a participant's key: what they say stands in a lane of their own, beside the participant's.
+final class Liar {
+    unowned let process: WorldProcess
+    private var lane: (epoch: EpochID, sequence: Int64, chain: String?)?
+    private unowned let world: World
+
+    init(_ process: WorldProcess, in world: World) {
+        self.process = process
+        self.world = world
+    }
+
+    var id: ParticipantID { process.id }
+    var source: Source { Source(role: process.role, participant: process.id) }
+    var hasBegun: Bool { lane != nil }
+
+    /// Begins a journal without saying what came before.
+    func begin() -> OutboundMessage? {
+        let epoch = EpochID(UUIDv7(at: world.agenda.time, using: &world.random))
+        lane = (epoch, 0, nil)
+        return say(.journalOpened, data: ["epoch": .string(epoch.text), "reason": "a new beginning"])
+    }
+
+    /// A message in the liar's own lane, signed with the participant's key.
+    ///
+    /// - Parameters:
+    ///   - claimed: another lane to stand in.
+    ///   - neighbour: another source to speak as; the routing key stays the liar's own, which the broker sees to.
+    ///   - id: fixed where a sealed text repeats it.
+    func say(
+        _ type: MessageType, subject: RequestID? = nil, to recipient: ParticipantID? = nil, service: ServiceID? = nil,
+        answering cause: String? = nil, expiry: Timestamp? = nil, time: Timestamp? = nil, id: String? = nil, data: JSONObject,
+        claimed: LanePosition? = nil, neighbour: Source? = nil, isSigned: Bool = true
+    ) -> OutboundMessage? {
+        guard let own = lane else { return nil }
+        let place = claimed ?? LanePosition(epoch: own.epoch, sequence: own.sequence + 1, chain: own.chain)
+        let envelope = Envelope(
+            id: id ?? UUIDv7(at: world.agenda.time, using: &world.random).text, type: type, source: neighbour ?? source,
+            time: time ?? world.agenda.time, subject: subject, lane: place, recipient: recipient, service: service,
+            contract: service == nil ? nil : 1, causationID: cause, expiry: expiry, data: data)
+        let body = envelope.encoded()
+        guard
+            let route = Route(type: type, from: self.id, role: process.role, to: recipient, service: service),
+            let signature = try? isSigned ? DetachedSignature.sign(body, as: .message, with: process.keys.signing) : ""
+        else { return nil }
+        if claimed == nil, neighbour == nil { lane = (own.epoch, own.sequence + 1, digestText(body)) }
+        return OutboundMessage(
+            token: 0, exchange: route.exchange, routingKey: route.key, messageID: envelope.id, time: envelope.time, body: body,
+            signature: signature)
+    }
+
+    /// An order of the liar's own, sealed as any house seals.
+    func order(
+        _ service: String, _ fields: JSONObject, subject: RequestID, time: Timestamp? = nil
+    ) -> OutboundMessage? {
+        let time = time ?? world.agenda.time
+        let id = UUIDv7(at: world.agenda.time, using: &world.random).text
+        let expiry = time.advanced(by: .seconds(86_400))
+        guard let service = ServiceID(service), let agency = service.agency,
+            let key = try? process.registry.registry.sealingKey(of: agency, at: world.agenda.time),
+            let sealed = try? SealedContent(
+                id: id, subject: subject, source: source, recipient: agency, service: service, expiry: expiry, fields: fields
+            ).sealed(to: key, entropy: { [entropy = process.entropy] in entropy.bytes($0) })
+        else { return nil }
+        var data: JSONObject = ["sealed": .string(sealed)]
+        if let amount = fields["amount"] { data["millimes"] = amount }
+        return say(.requestSubmitted, subject: subject, to: agency, service: service, expiry: expiry, time: time, id: id, data: data)
+    }
+}
