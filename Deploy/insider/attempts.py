@@ -1,16 +1,17 @@
 """Tries each thing that one participant's password and key might be good for. usage: attempts.py PATH-TO-WASL FOLDER
 
 Each attempt says what is expected, and returns what happened; a Surprise fails the run. They go on one after the other, over one stack."""
-import json, sys, time, traceback
+import sys, time, traceback
 from pathlib import Path
 
 wasl, folder = sys.argv[1], Path(sys.argv[2]).resolve()
 sys.path.insert(0, str(folder))
-from stack import AGENCY, HOUSE, INSIDER, Stack, Surprise, expect
+from stack import Stack, Surprise
 from insider import Insider
-import at_the_broker, honest, in_messages, in_words
+import at_the_broker, floods, honest, in_lanes, in_messages, in_words
 
-ATTEMPTS = [*at_the_broker.ATTEMPTS, *in_messages.ATTEMPTS, *in_words.ATTEMPTS, *honest.ATTEMPTS]
+PARTS = (at_the_broker, in_messages, in_words, in_lanes, floods, honest)
+ATTEMPTS = [attempt for part in PARTS for attempt in part.ATTEMPTS]
 
 
 def main():

@@ -1,7 +1,7 @@
 """The honest road beside the insider: how long an answer takes when nobody lies, and that it all reconciles in the end."""
 import json
 from insider import BILL
-from stack import AGENCY, HOUSE, INSIDER, Surprise, expect
+from stack import AGENCY, HOUSE, INSIDER, expect
 
 usual = []
 

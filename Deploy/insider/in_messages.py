@@ -64,14 +64,12 @@ def signature_form(stack, insider):
 def amqp_properties(stack, insider):
     """Properties that a receiver goes by, altered: set aside. Those that nobody goes by change nothing."""
     altered = [("content_type", "application/json"), ("content_type", "application/cloudevents+json"), ("content_type", None),
-               ("message_id", "another"), ("message_id", None), ("message_id", "x" * 200)]
-    unseen = [message for message in altered if message[1] is None and message[0] == "message_id"]
-    text = set_aside(stack, insider, [
-        (f"{name}={value!r:.20}", insider.request().altered({name: value})) for name, value in altered[:4]])
-    for name, value in altered[4:]:
-        message = insider.publish(insider.request().altered({name: value}))
-        nothing_came_of(stack, insider, [(f"{name} of {len(value or '')} bytes", message)])
-    expect(len(unseen) == 1, "the list above")
+               ("message_id", "another")]
+    text = set_aside(stack, insider, [(f"{name}={value!r:.20}", insider.request().altered({name: value})) for name, value in altered])
+    # By these two nobody can look up what was set aside.
+    for value in (None, "x" * 200):
+        message = insider.publish(insider.request().altered({"message_id": value}))
+        nothing_came_of(stack, insider, [(f"a message_id of {len(value or '')} bytes", message)])
     message = insider.request().altered({
         "user_id": None, "timestamp": 5, "delivery_mode": 1, "priority": 9, "correlation_id": "x", "reply_to": f"house.{HOUSE}", "type": "x",
         "app_id": HOUSE, "headers": {"x-delay": 5, "traceparent": "no"}})

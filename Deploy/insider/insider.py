@@ -1,12 +1,12 @@
 """A plain AMQP client with one house's own password and key. It believes nothing, keeps nothing, and says whatever it likes."""
-import copy, hashlib, time, uuid
+import copy, time, uuid
 from datetime import timedelta
 import pika
 from pika.exceptions import AMQPChannelError
 from joserfc import jwe
 from joserfc.jwk import OKPKey
 import participant as page
-from stack import AGENCY, HOUSE, INSIDER, Surprise, expect
+from stack import AGENCY, INSIDER, Surprise, expect
 
 BILL = {"reference": "123456789"}
 
@@ -112,6 +112,11 @@ class Insider:
             expect(content[name] == outcome[name], f"the sealed answer's {name} is not its envelope's")
         return content["fields"]
 
+    def named(self, stack, kind, **members):
+        """Waits for findings of that class that name the insider, or whom `members` says."""
+        members = {"class": kind, "participant": INSIDER} | members
+        return self.wait(30, f"a finding {members}", lambda: stack.findings(**members))
+
     # Saying.
 
     def draft(self, kind, data, names={}, lane=None):
@@ -146,7 +151,7 @@ class Insider:
 
     def request(self, subject=None, service="steg.bill.view", fields=BILL, time=None, sealed=None, inside={}, to=AGENCY, **names):
         """A draft of a request. `sealed` replaces its sealed text, `inside` alters what is in it, `to` is whom it is sealed to."""
-        base = {"id": str(uuid.uuid4()), "subject": subject or page_uuid7(), "source": f"/houses/{INSIDER}", "recipient": AGENCY,
+        base = {"id": str(uuid.uuid4()), "subject": subject or new_number(), "source": f"/houses/{INSIDER}", "recipient": AGENCY,
                 "service": service, "expirytime": page.stamp(page.now() + timedelta(days=1))}
         if sealed is None:
             key = self.registry.key(to, "enc", page.now())
@@ -175,6 +180,7 @@ class Insider:
         raise Surprise("the broker allowed it")
 
 
-def page_uuid7():
+def new_number():
+    """A request's, by time as a house mints it."""
     value = time.time_ns() // 1_000_000 << 80 | uuid.uuid4().int & ((1 << 80) - 1)
     return str(uuid.UUID(int=value & ~(0xF << 76) & ~(3 << 62) | 7 << 76 | 2 << 62))

@@ -91,8 +91,7 @@ struct Findings {
     let transaction: JournalTransaction
     var isBounded = true
 
-    /// So many findings of one class about one participant, or about nobody who is proven, are open at most: whoever floods is named once
-    /// more, and then counted. What was set aside can be looked at all the same.
+    /// So many findings of one class about one participant are open at most: whoever floods is named once more, and then counted.
     static let openMax = 500
 
     /// - Parameters:
@@ -103,12 +102,12 @@ struct Findings {
     ) throws {
         let db = transaction.db
         var key = key
-        if isBounded, kind.isAccusation {
+        if isBounded, kind.isAccusation, let participant {
             let count =
                 try Int.fetchOne(
-                    db.cachedStatement(sql: "SELECT COUNT(*) FROM finding WHERE class = ? AND participant IS ? AND cleared IS NULL"),
-                    arguments: [kind.rawValue, participant?.text]) ?? 0
-            if count >= Findings.openMax { key = "\(participant?.text ?? "nobody proven") and more" }
+                    db.cachedStatement(sql: "SELECT COUNT(*) FROM finding WHERE class = ? AND participant = ? AND cleared IS NULL"),
+                    arguments: [kind.rawValue, participant.text]) ?? 0
+            if count >= Findings.openMax { key = "\(participant) and more" }
         }
         try db.cachedStatement(
             sql: """
