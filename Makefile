@@ -11,7 +11,7 @@ REQUESTS ?= 20000
 TESTDATA ?= ../shared/testdata
 export WASL_TESTDATA ?= $(abspath $(TESTDATA))
 
-.PHONY: help setup build demo test lint check browser participant descriptions release sim torture faults fuzz clean
+.PHONY: help setup build demo test lint check browser participant descriptions insider release sim torture faults fuzz clean
 
 help: ## Shows this
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -42,6 +42,9 @@ descriptions: ## Validates the published descriptions with a tool from outside
 participant: build ## Runs the participant of Docs/integrate/participant.md against a real broker, houses and ledger
 	@Deploy/participant.sh $(BUILD)/wasl
 
+insider: build ## Tries Docs/promise/threats.md from outside: a plain AMQP client with one house's password and key
+	@Deploy/insider.sh $(BUILD)/wasl
+
 browser: build ## Opens the pages in headless Chromium, in three languages
 	@Deploy/browser.sh $(BUILD)/wasl
 
@@ -59,6 +62,7 @@ check: ## All that must be green: what continuous integration runs
 	$(RELEASE)/wasl simulate syscalls --every 12
 	$(RELEASE)/wasl torture --data .build/torture --requests 900 --kills 30 --patience 120
 	$(MAKE) participant
+	$(MAKE) insider
 	$(MAKE) browser
 
 release: ## Builds the program as it is installed

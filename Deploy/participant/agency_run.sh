@@ -23,7 +23,7 @@ until grep -q '^ready' "$folder/dev.log"; do
     if [ $tries -gt 900 ] || ! kill -0 $dev 2>/dev/null; then cat "$folder/dev.log" >&2; exit 1; fi
     sleep 0.1
 done
-set -- --broker "127.0.0.1:$(sed -n 's/^  port: //p' "$data/config/hydra.yaml" | head -n 1)" \
+set -- --broker "127.0.0.1:$(sed -n '/^broker:/,$s/^  port: //p' "$data/config/hydra.yaml")" \
     --password "$data/keys/passwords/steg.password" --keys "$data/keys/steg.json" --registry "$data/registry.signed" \
     --root "$data/keys/root.jwk.json" --journal "$folder/journal.sqlite"
 

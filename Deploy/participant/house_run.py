@@ -1,6 +1,6 @@
 """Lets the house of Docs/integrate/participant.md be one of two houses: orders with money, papers and documents, a kill, a lost message, and
 in the end a lost journal. Every citizen must be answered, and the ledger must have nothing open. usage: house_run.py WASL FOLDER"""
-import hashlib, json, os, sqlite3, subprocess, sys, time, urllib.request
+import hashlib, json, os, re, sqlite3, subprocess, sys, time, urllib.request
 from pathlib import Path
 
 wasl, folder = sys.argv[1], Path(sys.argv[2]).resolve()
@@ -82,8 +82,7 @@ def house(*arguments, program="house.py"):
 
 
 def serve(program="house.py"):
-    lines = (data / f"config/{HOUSE}.yaml").read_text().splitlines()
-    port = next(line.split()[1] for line in lines if line.startswith("  port: "))
+    port = re.search(r"^broker:\n(?:  .*\n)*?  port: (\d+)", (data / f"config/{HOUSE}.yaml").read_text(), re.M)[1]
     password = data / f"keys/passwords/{HOUSE}.password"
     return start("house", *house("run", "--broker", f"127.0.0.1:{port}", "--password", password, program=program))
 

@@ -35,7 +35,10 @@ struct Refused: Sendable {
     let delivery: Delivery
     let envelope: Envelope?
     let reason: String
-    /// Whose key signed its bytes.
+    /// Whose key signed its bytes, where that also says who is to blame.
+    ///
+    /// Bytes that their signer has said in its own name, and that came by another's user, may have been kept by whoever was sent them and
+    /// put before the ledger again: then nobody is named.
     let signer: ParticipantID?
     /// Whose user put it on the broker, by the part of the routing key that the broker's permissions hold to the user.
     let brokersWord: ParticipantID?
@@ -44,7 +47,6 @@ struct Refused: Sendable {
         self.delivery = delivery
         self.envelope = envelope
         self.reason = reason
-        signer = delivery.signature.flatMap { registry.signer(of: delivery.body, signature: $0) }
         let place: Int? =
             switch Exchange(rawValue: delivery.exchange) {
             case .requests: 2
@@ -53,7 +55,11 @@ struct Refused: Sendable {
             default: nil
             }
         let words = delivery.routingKey.split(separator: ".", omittingEmptySubsequences: false)
-        brokersWord = place.flatMap { $0 < words.count ? ParticipantID(String(words[$0])) : nil }
+        let carrier = place.flatMap { $0 < words.count ? ParticipantID(String(words[$0])) : nil }
+        brokersWord = carrier
+        signer = delivery.signature.flatMap { registry.signer(of: delivery.body, signature: $0) }.flatMap { signer in
+            carrier == nil || carrier == signer || envelope?.source.participant != signer ? signer : nil
+        }
     }
 }
 

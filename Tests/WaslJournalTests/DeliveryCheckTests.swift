@@ -72,6 +72,33 @@ import WaslSeal
         #expect(reason?.contains("keyNotValid") == true)
     }
 
+    @Test func aRevokedKeySaysNothingToParticipantsAndIsJudgedAtItsTimeByTheLedger() throws {
+        let (held, now) = (world.registry.registry, TestClock.shared.now)
+        let participants = held.participants.values.map { participant in
+            participant.id.text != "hydra"
+                ? participant
+                : Registry.Participant(
+                    id: participant.id, role: participant.role, names: participant.names,
+                    keys: participant.keys.map { $0.revoked(from: now.advanced(by: .seconds(60))) }, services: participant.services)
+        }
+        let registry = try Registry(version: 6, issued: held.issued, expires: held.expires, participants: participants)
+        func isAccepted(_ delivery: Delivery, by recipient: String?) -> Bool {
+            let check = DeliveryCheck(registry: registry, recipient: recipient.flatMap { ParticipantID($0) })
+            return if case .accepted = check.check(delivery) { true } else { false }
+        }
+        let before = try world.delivery(try request(time: now))
+        let after = try world.delivery(try request(time: now.advanced(by: .seconds(120))))
+        #expect(!isAccepted(before, by: "steg"), "who stole a key also chooses what time its messages say")
+        #expect(isAccepted(before, by: nil) && !isAccepted(after, by: nil))
+    }
+
+    @Test(arguments: [MessageType.requestSubmitted, .outcome, .requestTaken, .attachmentChunk, .outcomeDelivered])
+    func theLedgerSaysNothingInAnothersPlace(_ type: MessageType) throws {
+        var envelope = try request()
+        (envelope.source, envelope.type) = (Source("/ledger")!, type)
+        #expect(refusal(try world.delivery(envelope))?.hasPrefix("type:") == true)
+    }
+
     @Test func aTruncatedBodyIsRefused() throws {
         let whole = try world.delivery(try request())
         let torn = Delivery(

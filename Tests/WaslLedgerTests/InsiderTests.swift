@@ -124,6 +124,21 @@ import WaslSeal
         #expect(count == Findings.openMax + 1)
     }
 
+    @Test func aFloodWithoutSignaturesIsCountedAndNotListed() async throws {
+        let unsigned = try (0..<Findings.openMax + 50).map { _ in
+            let message = try bench.world.delivery(bench.submitted(TestWorld.uuid()), queue: "ledger")
+            return Delivery(
+                tag: message.tag, queue: message.queue, exchange: message.exchange, routingKey: message.routingKey, isRedelivered: false,
+                messageID: message.messageID, contentType: message.contentType, signature: nil, body: message.body)
+        }
+        let prepared = bench.handler.prepare(unsigned)
+        _ = try bench.store.transaction { try bench.handler.record(prepared, in: $0) }
+        let count = try bench.store.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM finding WHERE class = 'refused-message'") }
+        #expect(count == Findings.openMax + 1)
+        let kept = try bench.store.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM quarantine") }
+        #expect(kept == unsigned.count, "each can be looked at all the same")
+    }
+
     // MARK: Lanes
 
     @Test func aNumberUnderAnothersEpochIsNotTheOwners() async throws {
@@ -184,6 +199,24 @@ import WaslSeal
     @Test func aSignedMessageInANeighboursNameBlamesItsSigner() async throws {
         try await bench.record(bench.submitted(subject), signedBy: "kerker")
         #expect(try bench.named() == [named("refused-message", "kerker")])
+    }
+
+    @Test(arguments: [MessageType.outcome, .resend])
+    func whatAHouseWasSentAndPutsBeforeTheLedgerAgainBlamesNobody(_ type: MessageType) async throws {
+        var message = bench.outcome(subject, "completed")
+        if type == .resend {
+            message = bench.next(type, from: "ledger", subject: subject, to: "kerker", service: nil)
+            message.source = Source(role: .ledger, participant: .ledger)
+        }
+        let kept = try bench.world.delivery(message)
+        let again = Delivery(
+            tag: kept.tag, queue: "ledger", exchange: Exchange.receipts.rawValue, routingKey: "kerker.outcome-delivered",
+            isRedelivered: false, messageID: kept.messageID, contentType: kept.contentType, signature: kept.signature, body: kept.body)
+        let prepared = bench.handler.prepare([again])
+        _ = try bench.store.transaction { try bench.handler.record(prepared, in: $0) }
+        #expect(try bench.named() == [named("refused-message", nil)])
+        let evidence = try bench.store.read { try String.fetchOne($0, sql: "SELECT evidence FROM finding") }
+        #expect(try JSON.parse(evidence ?? "")["broker"] == "kerker", "whose user the broker had it from")
     }
 
     @Test func whatParticipantsSetAsideIsTheirWordAndBlamesNobody() async throws {

@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import TestSupport
 import Testing
 import WaslModel
 
@@ -54,5 +55,17 @@ import WaslModel
         #expect(
             try alice.sharedSecret(with: bob, isSealing: true)
                 == hex("4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742"))
+    }
+
+    /// The page's own example, computed with another library.
+    @Test func theReferenceThatAnAgencyIsGivenIsTheContractsOwn() throws {
+        func reference(_ house: String, _ number: String) throws -> String {
+            AgencyReference(of: RequestKey(house: try #require(ParticipantID(house)), subject: try #require(RequestID(number)))).text
+        }
+        let number = "019339a2-0000-7000-8000-000000000001"
+        #expect(try reference("hydra", number) == "RSWPD7PNYJZPZ2V2IKF2PGWVQZ")
+        let page = try String(contentsOfFile: TestWorld.project + "/Docs/integrate/wire-contract.md", encoding: .utf8)
+        #expect(page.contains("For `hydra` and `\(number)` it is `RSWPD7PNYJZPZ2V2IKF2PGWVQZ`"))
+        #expect(try reference("kerker", number) != reference("hydra", number))
     }
 }
