@@ -62,7 +62,7 @@ import WaslModel
         try await waiting(for: "\(request) to be at the desk") {
             while true {
                 let version = road.house.changes.version
-                if try await road.worker.deskJob(request) != nil { return }
+                if try await road.worker.deskJob(road.key(request)) != nil { return }
                 await road.house.changes.wait(past: version)
             }
         }
@@ -78,7 +78,7 @@ import WaslModel
             #expect(try await browser.post("/desk/sign-in", ["name": "amel", "password": Self.password]).status == 303)
             let list = try await browser.get("/desk?lang=ar")
             #expect(list.html.contains("dir=\"rtl\"") && list.html.contains("تقديم شكاية") && list.html.contains(request))
-            let path = "/desk/requests/\(request)"
+            let path = "/desk/requests/hydra/\(request)"
             let page = try await browser.get(path + "?lang=fr")
             #expect(page.html.contains("&lt;b&gt;تعذر التفعيل&lt;/b&gt;") && !page.html.contains("<b>"), "a citizen's text is text")
             #expect(!page.html.contains("http-equiv=\"refresh\""), "a form is not taken away while it is filled in")
@@ -104,7 +104,7 @@ import WaslModel
             _ = try await road.state(of: request) { $0 == "taken" }
             try await arrived(request, road)
             _ = try await browser.post("/desk/sign-in", ["name": "amel", "password": Self.password])
-            let path = "/desk/requests/\(request)"
+            let path = "/desk/requests/hydra/\(request)"
             let token = browser.token(try await browser.get(path).html)
             #expect(try await browser.post(path, ["token": token, "act": "refuse", "reason": "x"]).status == 422)
             #expect(try await browser.post(path, ["token": "other", "act": "refuse", "reason": "Hors sujet"]).status == 403)
