@@ -132,7 +132,7 @@ import WaslSeal
         #expect(overview.attachments == 1 && overview.wholeAttachments == 1)
         try bench.sweep(after: 31)
         #expect(try bench.open().contains("not-taken"), "from here on the agency has all it needs")
-        let story = try bench.store.read { [subject] in try LedgerQueries.story($0, subject.text) }
+        let story = try bench.store.read { [subject] in try LedgerQueries.story($0, subject.text, of: "hydra") }
         #expect(story?["attachments"]?.array?.first?["seen"] == 3)
         #expect(story?["entries"]?.array?.count == 1, "pieces are counted, not told one by one")
     }
@@ -253,11 +253,11 @@ import WaslSeal
     @Test func theStoryOfARequestHasEveryWord() async throws {
         let outcome = bench.outcome(subject, "completed")
         try await bench.record(bench.submitted(subject), outcome, bench.delivered(outcome))
-        let story = try #require(try bench.store.read { try LedgerQueries.story($0, subject.text) })
+        let story = try #require(try bench.store.read { try LedgerQueries.story($0, subject.text, of: "hydra") })
         #expect(
             story["entries"]?.array?.map { $0["type"]?.string } == [MessageType.requestSubmitted.rawValue, MessageType.outcome.rawValue])
         #expect(story["status"] == "completed" && story["delivered"]?.string != nil)
-        #expect(try bench.store.read { try LedgerQueries.story($0, "unknown") } == nil)
+        #expect(try bench.store.read { try LedgerQueries.story($0, "unknown", of: nil) } == nil)
     }
 }
 
