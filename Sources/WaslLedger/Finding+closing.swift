@@ -12,7 +12,7 @@ extension FindingClass {
         switch self {
         // What is missing or late: it comes, or it is still missing.
         case .gap: "every missing number has come"
-        case .silentParticipant: "its participant speaks again"
+        case .silentParticipant: "its participant speaks again, or the registry no longer has it as active"
         case .notTaken: "the agency takes the request or ends it"
         case .overdue: "the agency ends the request"
         case .undeliveredOutcome: "the house has the outcome"
@@ -21,9 +21,9 @@ extension FindingClass {
         case .inDoubt: "the agency's worker has found out what became of the request, or has parked it"
         case .parked: "two people have resolved the request (`wasl agency resolve`)"
         // What is measured again and again.
-        case .clockSkew: "the participant's clock is right again"
-        case .staleRegistry: "the newest registry is held"
-        case .topologyChanged: "the broker's topology is as it should be"
+        case .clockSkew: "the participant's clock is right again, or the registry no longer has it as active"
+        case .staleRegistry: "the newest registry is held and fresh"
+        case .topologyChanged: "the broker is as the registry asks"
         // Evidence of something that was said: nothing that comes later unsays it.
         case .fork, .contradictingOutcomes, .contradictingRequests, .foreignWord, .foreignLane, .subjectCollision, .implausibleTime,
             .epochChanged:

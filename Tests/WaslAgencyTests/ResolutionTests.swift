@@ -17,7 +17,8 @@ import WaslSeal
         world = try TestWorld()
         text =
             Resolution(
-                agency: agency, request: RequestKey(house: ParticipantID("hydra")!, subject: TestWorld.uuid()), status: .completed, note: "seen in the list", evidence: [1, 2],
+                agency: agency, request: RequestKey(house: ParticipantID("hydra")!, subject: TestWorld.uuid()), status: .completed,
+                note: "seen in the list", evidence: [1, 2],
                 time: TestClock.shared.now, fields: ["receipt_number": "R"]
             ).text
     }

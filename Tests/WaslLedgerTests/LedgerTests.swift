@@ -96,6 +96,23 @@ import WaslSeal
         #expect(try bench.store.read { try String.fetchOne($0, sql: "SELECT reason FROM quarantine") }?.hasPrefix("wasl-signature") == true)
     }
 
+    @Test func nobodyWaitsForAParticipantThatIsNoLongerActive() throws {
+        func silent() throws -> Set<String> {
+            try bench.store.read {
+                Set(try String.fetchAll($0, sql: "SELECT key FROM finding WHERE class = 'silent-participant' AND cleared IS NULL"))
+            }
+        }
+        try bench.sweep(after: 61)
+        #expect(try silent().isSuperset(of: ["hydra", "kerker", "steg"]))
+        let all = bench.world.registry.registry
+        // One is suspended, one has left.
+        let rest = all.participants.values.filter { $0.id.text != "kerker" }.map { $0.id.text == "hydra" ? $0.with(state: .suspended) : $0 }
+        let newer = try Registry(version: all.version + 1, issued: all.issued, expires: all.expires, participants: rest)
+        _ = try bench.store.transaction { try bench.handler.steps.sweep(newer, startedAt: bench.start, in: $0) }
+        let left = try silent()
+        #expect(left.contains("steg") && left.isDisjoint(with: ["hydra", "kerker"]), "\(left)")
+    }
+
     @Test func aRequestThatNobodyTookIsAskedForAgain() async throws {
         try await bench.record(bench.submitted(subject))
         #expect(try bench.sweep(after: 20).isEmpty)
