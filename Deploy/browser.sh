@@ -161,7 +161,7 @@ for language in words:
         before, (status, page, _), after = waiting(), call(f"?lang={language}", cookie=cookie), waiting()
         shown = int(re.search(r"<h2>[^<(]*\((\d+)\)", page).group(1))
         if before == after: break
-    assert status == 200 and shown == len(re.findall(r"/desk/requests/[0-9a-f-]{36}", page)), (shown, page[:400])
+    assert status == 200 and shown == len(re.findall(r"/desk/requests/[a-z0-9-]+/[0-9a-f-]{36}", page)), (shown, page[:400])
     assert before != after or shown == before, (before, shown, after)
     assert f'dir="{"rtl" if language == "ar" else "ltr"}"' in page and "default-src 'none'" in call("", cookie=cookie)[2]["Content-Security-Policy"]
     print(f"the desk in {language}: {shown} waiting, as the API says")

@@ -28,7 +28,9 @@ extension AgencyWorker {
         routes.get("/v1/jobs", query: ["state"]) { [self] request, _ in
             try await list(state: request.query.word("state", of: AgencyWorker.states))
         }
-        routes.get("/v1/jobs/:request") { [self] _, context in try await show(context.parameters.get("request") ?? "") }
+        // The shorter one first: the router tries them in this order, and takes a part of the longer one for an answer.
+        routes.get("/v1/jobs/:request") { [self] _, context in try await show(number: context.parameters.get("request") ?? "") }
+        routes.get("/v1/jobs/:house/:request") { [self] _, context in try await show(context.parameters.request) }
         routes.post("/v1/resolutions") { [self] request, _ in try await resolve(request) }
         routes.get("/v1/quarantine") { [self] _, _ in .json(try await journal.quarantine()) }
         return routes.router
@@ -67,10 +69,23 @@ extension AgencyWorker {
         }
     }
 
-    private func show(_ request: String) async throws -> Response {
+    /// A number alone is an address as long as one house has it.
+    private func show(number: String) async throws -> Response {
+        let houses = try await journal.read { db in
+            try String.fetchAll(db, sql: "SELECT house FROM job WHERE subject = ? ORDER BY house", arguments: [number])
+        }
+        guard houses.count < 2 else { throw Problem.severalHouses(houses, number: number, under: "/v1/jobs") }
+        return try await show(houses.first.flatMap { RequestKey(house: $0, subject: number) })
+    }
+
+    private func show(_ request: RequestKey?) async throws -> Response {
+        guard let request else { throw Problem.noSuchJob }
         let (own, keys) = (parts.agency.id, parts.keys.opening)
         let found = try await journal.read { db -> JSON? in
-            guard let row = try Row.fetchOne(db, sql: "SELECT * FROM job WHERE subject = ?", arguments: [request]),
+            guard
+                let row = try Row.fetchOne(
+                    db, sql: "SELECT * FROM job WHERE subject = ? AND house = ?",
+                    arguments: [request.subject.text, request.house.text]),
                 case .object(var json) = AgencyWorker.jobJSON(row)
             else { return nil }
             let attempts = try Row.fetchAll(
@@ -131,13 +146,7 @@ extension AgencyWorker {
     func record(
         _ resolution: Resolution, _ text: String, _ signatures: [String], _ holders: [String], _ evidence: [UInt8]
     ) async throws {
-        guard
-            let job = try await journal.read({ db in
-                try Row.fetchOne(
-                    db, sql: "SELECT \(Job.columns) FROM job WHERE subject = ?", arguments: [resolution.request.text]
-                ).map(Job.init)
-            })
-        else { throw Problem.noSuchJob }
+        guard let job = try await journal.read({ try Job.fetch($0, of: resolution.request) }) else { throw Problem.noSuchJob }
         if resolution.status == .completed, let service = parts.catalogue.catalogue.service(job.service, version: job.contract),
             !service.outcome.validate(.object(resolution.fields)).isEmpty
         {
@@ -195,9 +204,9 @@ extension AgencyWorker {
 extension Problem {
     static let noSuchJob = Problem(
         .notFound, "no-such-job", LocalizedText(ar: "لا يوجد هذا المطلب", fr: "Demande introuvable", en: "No such request"),
-        detail: "This worker's journal holds no job for that request.")
+        detail: "This worker's journal holds no job for a request of that house and number; `GET /v1/jobs` lists those that it holds.")
     static let notParked = Problem(
         .conflict, "not-parked",
         LocalizedText(ar: "المطلب غير معلق", fr: "La demande n'est pas en attente", en: "The request is not parked"),
-        detail: "Only a parked request can be resolved; look at its state with `GET /v1/jobs/{request}`.")
+        detail: "Only a parked request can be resolved; look at its state with `GET /v1/jobs/{house}/{request}`.")
 }

@@ -86,4 +86,10 @@ extension Job {
             db.cachedStatement(sql: "SELECT \(columns) FROM job WHERE number = ?"), arguments: [number]
         ).map(Job.init)
     }
+
+    static func fetch(_ db: Database, of request: RequestKey) throws -> Job? {
+        try Row.fetchOne(
+            db, sql: "SELECT \(columns) FROM job WHERE subject = ? AND house = ?", arguments: [request.subject.text, request.house.text]
+        ).map(Job.init)
+    }
 }

@@ -7,7 +7,8 @@ import struct Foundation.Data
 /// What two people say became of a parked request: signed by each with their own registered key, with its evidence.
 public struct Resolution: Sendable {
     public let agency: ParticipantID
-    public let request: RequestID
+    /// Whose, and under which number: another house may have a request of the same number at the same agency.
+    public let request: RequestKey
     public let status: OutcomeStatus
     public let note: String
     public let evidenceDigest: String
@@ -18,7 +19,7 @@ public struct Resolution: Sendable {
     public static let evidenceBytesMax = 1 << 20
 
     public init(
-        agency: ParticipantID, request: RequestID, status: OutcomeStatus, note: String, evidence: [UInt8],
+        agency: ParticipantID, request: RequestKey, status: OutcomeStatus, note: String, evidence: [UInt8],
         time: Timestamp, fields: JSONObject
     ) {
         self.agency = agency
@@ -33,8 +34,9 @@ public struct Resolution: Sendable {
     /// The exact text that both sign.
     public var text: String {
         JSON.object([
-            "agency": .string(agency.text), "request": .string(request.text), "status": .string(status.rawValue),
-            "note": .string(note), "evidence": .string(evidenceDigest), "time": .string(time.description),
+            "agency": .string(agency.text), "house": .string(request.house.text), "request": .string(request.subject.text),
+            "status": .string(status.rawValue), "note": .string(note), "evidence": .string(evidenceDigest),
+            "time": .string(time.description),
             "fields": .object(fields),
         ]).text
     }
@@ -43,7 +45,11 @@ public struct Resolution: Sendable {
     public init(text: String) throws(ResolutionError) {
         guard let json = try? JSON.parse(text) else { throw ResolutionError("the resolution is not JSON") }
         guard let agency = json["agency"]?.string.flatMap({ ParticipantID($0) }) else { throw ResolutionError("agency: missing") }
-        guard let request = json["request"]?.string.flatMap({ RequestID($0) }) else { throw ResolutionError("request: expected a UUID") }
+        guard let house = json["house"]?.string.flatMap({ ParticipantID($0) }) else {
+            throw ResolutionError(
+                "house: missing; state the resolution again with the house whose request it is, and have both people sign")
+        }
+        guard let subject = json["request"]?.string.flatMap({ RequestID($0) }) else { throw ResolutionError("request: expected a UUID") }
         guard let status = json["status"]?.string.flatMap(OutcomeStatus.init(rawValue:)),
             [.completed, .refused, .failed].contains(status)
         else { throw ResolutionError("status: expected completed, refused or failed") }
@@ -56,7 +62,7 @@ public struct Resolution: Sendable {
         guard let time = json["time"]?.string.flatMap({ Timestamp($0) }) else { throw ResolutionError("time: expected RFC 3339") }
         guard let fields = json["fields"]?.object else { throw ResolutionError("fields: expected an object") }
         self.agency = agency
-        self.request = request
+        request = RequestKey(house: house, subject: subject)
         self.status = status
         self.note = note
         evidenceDigest = evidence

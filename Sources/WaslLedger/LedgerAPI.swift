@@ -25,8 +25,13 @@ extension Ledger {
         routes.get("/metrics", .metrics) { [self] _, _ in try await metrics() }
         routes.get("/openapi.json") { _, _ in .text(description, type: "application/json") }
         routes.get("/v1/overview") { [self] _, _ in .json(try await overview().json) }
-        routes.get("/v1/requests/:id") { [self] _, context in try await story(context.parameters.get("id") ?? "") }
+        // The shorter one first: the router tries them in this order, and takes a part of the longer one for an answer.
+        routes.get("/v1/requests/:request") { [self] _, context in try await story(number: context.parameters.get("request") ?? "") }
+        routes.get("/v1/requests/:house/:request") { [self] _, context in try await story(of: context.parameters.request) }
         routes.get("/v1/findings", query: ["state", "class", "after", "limit"]) { [self] request, _ in try await findings(request.query) }
+        routes.post("/v1/findings/:number/close") { [self] request, context in
+            try await close(request, finding: context.parameters.get("number") ?? "")
+        }
         routes.get("/v1/quarantine") { [self] _, _ in .json(try await journal.quarantine()) }
         return routes.router
     }
@@ -36,13 +41,21 @@ extension Ledger {
         return try await journal.read { try Overview.fetch($0, at: now) }
     }
 
-    private func story(_ subject: String) async throws -> Response {
-        guard let story = try await journal.read({ try LedgerQueries.story($0, subject) }) else {
-            throw Problem(
-                .notFound, "no-such-request",
-                LocalizedText(ar: "لا يوجد هذا المطلب", fr: "Demande introuvable", en: "No such request"),
-                detail: "The ledger has heard nothing of a request of that number.")
+    /// A number alone is an address as long as one house has it.
+    private func story(number: String) async throws -> Response {
+        let story = try await journal.read { db in
+            let houses = try LedgerQueries.houses(db, of: number)
+            guard houses.count < 2 else { throw Problem.severalHouses(houses, number: number, under: "/v1/requests") }
+            return try LedgerQueries.story(db, number, of: houses.first)
         }
+        guard let story else { throw Problem.noSuchRequest }
+        return .json(story)
+    }
+
+    private func story(of request: RequestKey?) async throws -> Response {
+        guard let request,
+            let story = try await journal.read({ try LedgerQueries.story($0, request.subject.text, of: request.house.text) })
+        else { throw Problem.noSuchRequest }
         return .json(story)
     }
 
@@ -71,4 +84,10 @@ extension Ledger {
         metrics.add("wasl_quarantine", .gauge, "Messages set aside.", quarantined)
         return .text(metrics.text, type: Metrics.contentType)
     }
+}
+
+extension Problem {
+    fileprivate static let noSuchRequest = Problem(
+        .notFound, "no-such-request", LocalizedText(ar: "لا يوجد هذا المطلب", fr: "Demande introuvable", en: "No such request"),
+        detail: "The ledger has heard nothing of a request of that number, or nothing of one of that house.")
 }

@@ -181,13 +181,9 @@ package enum LedgerQueries {
 
     /// One request's whole story: what was said of it, by whom, when it was said and when it was logged.
     ///
-    /// - Parameter house: whose request; where it is not given and several houses have that number, only these are named.
-    package static func story(_ db: Database, _ subject: String, of house: String? = nil) throws -> JSON? {
-        let houses = try houses(db, of: subject)
-        if house == nil, houses.count > 1 {
-            return ["subject": .string(subject), "houses": .array(houses.map(JSON.string))]
-        }
-        let house = house ?? houses.first ?? ""
+    /// - Parameter named: whose request it is; `nil` where nobody who spoke of that number has named a house.
+    package static func story(_ db: Database, _ subject: String, of named: String?) throws -> JSON? {
+        let house = named ?? ""
         let request = try Row.fetchOne(
             db, sql: "SELECT * FROM request WHERE house = ? AND subject = ?", arguments: [house, subject])
         let entries = try Row.fetchAll(
@@ -199,7 +195,9 @@ package enum LedgerQueries {
         let findings = try Row.fetchAll(
             db, sql: "SELECT * FROM finding WHERE subject = ? AND (house = ? OR house IS NULL) ORDER BY number",
             arguments: [subject, house])
-        guard request != nil || !entries.isEmpty || !findings.isEmpty else { return nil }
+        // What names no house may be about any: alone it tells no story of a house that is named.
+        let heard = (entries + findings).filter { named == nil || $0["house"] as String? == house }
+        guard request != nil || !heard.isEmpty else { return nil }
         var story: JSONObject = ["subject": .string(subject), "house": .string(house)]
         if let request {
             for column in ["agency", "service", "status"] { story[column] = JSON(request[column] as String?) }

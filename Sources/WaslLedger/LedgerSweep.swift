@@ -176,5 +176,18 @@ extension LedgerSteps {
                 try findings.clear(.silentParticipant, key: participant.id.text, cause: "it speaks again")
             }
         }
+        try sweepGone(registry, findings, transaction)
+    }
+
+    /// Who is suspended or has left is not waited for: nothing that it says could clear these.
+    private func sweepGone(_ registry: Registry, _ findings: Findings, _ transaction: JournalTransaction) throws {
+        for kind in [FindingClass.silentParticipant, .clockSkew] {
+            let open = try String.fetchAll(
+                transaction.db.cachedStatement(sql: "SELECT key FROM finding WHERE class = ? AND cleared IS NULL"),
+                arguments: [kind.rawValue])
+            for key in open where ParticipantID(key).flatMap({ registry.participants[$0] })?.state != .active {
+                try findings.clear(kind, key: key, cause: "the registry no longer has it as active")
+            }
+        }
     }
 }

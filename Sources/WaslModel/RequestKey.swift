@@ -11,14 +11,22 @@ public struct RequestKey: Sendable, Hashable, Comparable, CustomStringConvertibl
         self.subject = subject
     }
 
-    /// Reads ``description``.
-    public init?(_ text: String) {
-        let parts = text.pieces(UInt8(ascii: " "))
-        guard parts.count == 2, let house = ParticipantID(String(parts[0])), let subject = RequestID(String(parts[1])) else { return nil }
+    /// `nil` where one of the two is not of its form.
+    public init?(house: String, subject: String) {
+        guard let house = ParticipantID(house), let subject = RequestID(subject) else { return nil }
         self.init(house: house, subject: subject)
     }
 
+    /// Reads ``description``.
+    public init?(_ text: String) {
+        let parts = text.pieces(UInt8(ascii: " "))
+        guard parts.count == 2 else { return nil }
+        self.init(house: String(parts[0]), subject: String(parts[1]))
+    }
+
     public var description: String { "\(house) \(subject)" }
+    /// The two words that stand for it in every address.
+    public var path: String { "\(house)/\(subject)" }
     public static func < (left: Self, right: Self) -> Bool { (left.house, left.subject) < (right.house, right.subject) }
 }
 

@@ -72,7 +72,7 @@ struct AgencyCommand: AsyncParsableCommand {
             abstract: "Resolves a parked request by the word of two people.",
             discussion: """
                 The first person states what was found and signs; the second signs the same file; then it is sent to the worker:
-                  wasl agency resolve state --agency tt --request ID --status completed --field receipt_number=TT-1 \\
+                  wasl agency resolve state --agency tt --house hydra --request ID --status completed --field receipt_number=TT-1 \\
                       --note "Found in the bank's list" --evidence list.pdf --key first.json --out resolution.json
                   wasl agency resolve sign --file resolution.json --key second.json
                   wasl agency resolve apply --file resolution.json --evidence list.pdf --worker http://127.0.0.1:8120 --token-file token
@@ -83,6 +83,7 @@ struct AgencyCommand: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "States what was found, signed by the first person.")
 
         @Option(help: "The agency.") var agency: String
+        @Option(help: "The house that sent the request.") var house: String
         @Option(help: "The request's number.") var request: String
         @Option(help: "completed, refused or failed.") var status: String
         @Option(help: "What was found, in words.") var note: String
@@ -92,9 +93,9 @@ struct AgencyCommand: AsyncParsableCommand {
         @Option(help: "Where to write the resolution.") var out: String
 
         func run() throws {
-            guard let agency = ParticipantID(agency), let request = RequestID(request),
+            guard let agency = ParticipantID(agency), let request = RequestKey(house: house, subject: request),
                 let status = OutcomeStatus(rawValue: status)
-            else { throw Failure.usage("--agency, --request or --status is not of its form; see --help") }
+            else { throw Failure.usage("--agency, --house, --request or --status is not of its form; see --help") }
             var fields = JSONObject()
             for pair in field {
                 let parts = pair.split(separator: "=", maxSplits: 1).map(String.init)
@@ -128,8 +129,10 @@ struct AgencyCommand: AsyncParsableCommand {
             else { throw Failure.badInput("\(file): expected a resolution with one signature") }
             let resolution = try Resolution(text: text)
             say(
-                "You sign that request \(resolution.request) of \(resolution.agency) is `\(resolution.status.rawValue)`: \(resolution.note)"
-            )
+                """
+                You sign that request \(resolution.request.subject) of house \(resolution.request.house) to \(resolution.agency) is \
+                `\(resolution.status.rawValue)`: \(resolution.note)
+                """)
             let signature = try DetachedSignature.sign(
                 Array(text.utf8), as: .resolution, with: try KeyFile(path: key).signing)
             object["signatures"] = .array(signatures + [.string(signature)])

@@ -32,10 +32,10 @@ struct DevReport {
             if line.fault != nil { faulted.insert(line.reference) }
         }
         duplicatedEffects = effects.values.count { $0 > 1 }
-        // Agencies know a request by its reference; a desk's register names it by its number, as its page does.
+        // Agencies know a request by its reference; a desk's register names it by house and number, as its page does.
         func names(_ house: String, _ id: String) -> [String] {
-            guard let house = ParticipantID(house), let subject = RequestID(id) else { return [id] }
-            return [id, AgencyReference(of: RequestKey(house: house, subject: subject)).text]
+            guard let request = RequestKey(house: house, subject: id) else { return [] }
+            return [request.description, AgencyReference(of: request).text]
         }
         for id in accepted {
             guard let request = requests[id], DevTraffic.isSettled(request.state) else {

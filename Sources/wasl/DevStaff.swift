@@ -16,7 +16,7 @@ actor DevStaff {
     private let password: String
     private let register: EffectsLog
     private let client: HTTPClient
-    /// Case numbers by request: what is in the register is not written there twice.
+    /// Case numbers by house and number of the request: what is in the register is not written there twice.
     private var cases: [String: String]
     private var cookie: String?
 
@@ -48,7 +48,10 @@ actor DevStaff {
     private func answerWhatWaits() async throws {
         if cookie == nil { try await signIn() }
         let list = try await get("/desk?lang=fr")
-        for match in list.matches(of: #/\/desk\/requests\/([0-9a-f-]{36})/#) { try await answer(String(match.output.1)) }
+        for match in list.matches(of: #/\/desk\/requests\/([a-z0-9-]+)\/([0-9a-f-]{36})/#) {
+            guard let request = RequestKey(house: String(match.output.1), subject: String(match.output.2)) else { continue }
+            try await answer(request)
+        }
     }
 
     private func signIn() async throws {
@@ -57,12 +60,12 @@ actor DevStaff {
         cookie = String(set.prefix { $0 != ";" })
     }
 
-    private func answer(_ request: String) async throws {
-        let path = "/desk/requests/\(request)?lang=fr"
+    private func answer(_ request: RequestKey) async throws {
+        let path = "/desk/requests/\(request.path)?lang=fr"
         guard let token = try await get(path).firstMatch(of: #/name="token" value="([^"]+)"/#)?.output.1 else { return }
         var form = ["token": String(token)]
         // Which are refused, and which are first taken in hand, is a matter of their numbers.
-        let sum = request.utf8.reduce(0) { $0 + Int($1) }
+        let sum = request.subject.text.utf8.reduce(0) { $0 + Int($1) }
         if sum % 7 == 0 {
             form["act"] = "refuse"
             form["reason"] = "Le texte ne dit pas de quoi il s'agit."
@@ -76,11 +79,12 @@ actor DevStaff {
         _ = try await post(path, form)
     }
 
-    private func enter(_ request: String) async -> String {
-        if let known = cases[request] { return known }
-        let number = "\(agency.uppercased())-\(cases.count + 1)-\(request.prefix(8))"
-        cases[request] = number
-        await register.append(.init(agency: agency, operation: "desk", reference: request, receipt: number, fault: nil))
+    private func enter(_ request: RequestKey) async -> String {
+        let reference = request.description
+        if let known = cases[reference] { return known }
+        let number = "\(agency.uppercased())-\(cases.count + 1)-\(request.subject.text.prefix(8))"
+        cases[reference] = number
+        await register.append(.init(agency: agency, operation: "desk", reference: reference, receipt: number, fault: nil))
         return number
     }
 

@@ -140,7 +140,7 @@ struct ParticipantConfiguration {
             authorityFile: try group.requiredString("ca"), certificate: certificate, revocationFile: try group.string("crl"))
     }
 
-    private static func http(_ settings: Settings) throws -> HTTP {
+    static func http(_ settings: Settings) throws -> HTTP {
         guard let group = try settings.group("http") else { throw settings.error("http", "missing") }
         guard let port = try group.integer("port", in: 1...65535) else { throw group.error("port", "missing") }
         let hosts = (group.value("hosts")?.array ?? []).compactMap(\.string)

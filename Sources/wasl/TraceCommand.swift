@@ -6,9 +6,13 @@ import WaslWeb
 struct TraceCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "trace", abstract: "Prints one request's whole story, with times.",
-        discussion: "Example: wasl trace 019a… --ledger http://127.0.0.1:8100 --token-file token")
+        discussion: """
+            A number that several houses have needs --house.
+            Example: wasl trace 019a… --house hydra --ledger http://127.0.0.1:8100 --token-file token
+            """)
 
     @Argument(help: "The request's number.") var id: String
+    @Option(help: "The house that sent the request.") var house: String?
     @Option(help: "The ledger's address.") var ledger: String?
     @Option(help: "The file with the ledger's token.") var tokenFile: String?
     @Option(help: "The data folder of a `wasl dev`, instead of address and token.") var data: String?
@@ -16,6 +20,7 @@ struct TraceCommand: AsyncParsableCommand {
 
     func run() async throws {
         guard RequestID(id) != nil else { throw Failure.badInput("\(id): expected a request's UUID in lower case") }
+        if let house, ParticipantID(house) == nil { throw Failure.badInput("--house \(house): expected an identifier such as hydra") }
         let (address, token): (String, String)
         if let data {
             let layout = DevLayout(folder: data)
@@ -25,7 +30,12 @@ struct TraceCommand: AsyncParsableCommand {
         } else {
             throw Failure.usage("name the ledger: --ledger and --token-file, or --data of a `wasl dev`")
         }
-        let (status, story) = try await Program.http("GET", "\(address)/v1/requests/\(id)", token: token)
+        let path = house.map { "\($0)/\(id)" } ?? id
+        let (status, story) = try await Program.http("GET", "\(address)/v1/requests/\(path)", token: token)
+        let houses = (story["errors"]?.array ?? []).compactMap { $0["house"]?.string }
+        if status == 409, !houses.isEmpty {
+            throw Failure.badInput("\(id): \(houses.joined(separator: ", ")) each have a request of this number; name one with --house")
+        }
         guard status == 200 else { throw Failure.badInput(story["detail"]?.string ?? "the ledger answered with \(status)") }
         print(json ? story.text : TraceCommand.text(story))
     }
@@ -49,8 +59,11 @@ struct TraceCommand: AsyncParsableCommand {
         }
         if let delivered = time(story, "delivered") { lines.append("  \(delivered)  the house has the outcome (ledger's time)") }
         for finding in story["findings"]?.array ?? [] {
-            let end = finding["cleared"]?.string.map { "cleared \($0): \(finding["cause"]?.string ?? "")" } ?? "OPEN"
-            lines.append("  finding \(finding["class"]?.string ?? "")  opened \(finding["opened"]?.string ?? "")  \(end)")
+            let closer = finding["closedBy"]?.string.map { " by \($0)" } ?? ""
+            let end = finding["cleared"]?.string.map { "cleared \($0)\(closer): \(finding["cause"]?.string ?? "")" } ?? "OPEN"
+            lines.append(
+                "  finding \(finding["number"]?.integer ?? 0) \(finding["class"]?.string ?? "")  opened \(finding["opened"]?.string ?? "")  \(end)"
+            )
         }
         lines.append("  state: \(story["status"]?.string ?? "no outcome yet")")
         return lines.joined(separator: "\n")

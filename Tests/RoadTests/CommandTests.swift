@@ -158,12 +158,45 @@ import WaslSeal
 
     @Test func helpHasAnExampleForEveryCommand() throws {
         for command in [
-            ["house", "run"], ["agency", "run"], ["ledger", "run"], ["ledger", "verify"], ["ledger", "staff", "add"],
+            ["house", "run"], ["agency", "run"], ["ledger", "run"], ["ledger", "verify"], ["ledger", "close"],
+            ["ledger", "staff", "add"],
             ["agency", "staff", "add"], ["trace"], ["keys", "generate"],
             ["registry", "sign"], ["topology", "apply"], ["journal", "check"], ["catalogue", "check"], ["bench", "road"],
         ] {
             #expect(try wasl(command + ["--help"]).output.contains("Example"), "\(command)")
         }
+    }
+
+    /// Each command in a page's code blocks, with its continued lines, its options and without what it is piped into.
+    private func commands(of page: String) throws -> [[String]] {
+        let text = try String(contentsOfFile: "\(TestWorld.project)/Docs/operate/\(page)", encoding: .utf8)
+        let blocks = text.components(separatedBy: "```").enumerated().filter { $0.offset % 2 == 1 }.map(\.element)
+        return blocks.flatMap { block in
+            block.replacingOccurrences(of: "\\\n", with: " ").split(separator: "\n")
+                .map { $0.split(separator: " ", omittingEmptySubsequences: true).map(String.init) }.filter { $0.first == "wasl" }
+        }
+    }
+
+    @Test(arguments: ["findings.md", "parked.md"]) func everyCommandOfAManualIsThereWithItsOptions(_ page: String) throws {
+        let commands = try commands(of: page)
+        #expect(commands.count >= 3, "the search finds what is there")
+        for words in commands {
+            let name = words.dropFirst().prefix { $0.allSatisfy { $0.isLowercase || $0 == "-" } && !$0.hasPrefix("-") }
+            let help = try wasl(name + ["--help"])
+            #expect(help.status == 0, "\(words.joined(separator: " ")): \(help.errors)")
+            for option in words where option.hasPrefix("--") {
+                #expect(
+                    help.output.contains(option + " ") || help.output.contains(option + "\n"), "\(option) of \(name.joined(separator: " "))"
+                )
+            }
+        }
+    }
+
+    @Test func aResolutionWithoutItsHouseIsRefused() throws {
+        let result = try wasl(
+            "agency", "resolve", "state", "--agency", "tt", "--request", TestWorld.uuid().text, "--status", "refused", "--note", "found",
+            "--evidence", "x", "--key", "x", "--out", world.folder + "/resolution.json")
+        #expect(result.status == 64 && result.errors.contains("--house"), "\(result.errors)")
     }
 
     @Test(arguments: ["stegg", "hydra,", "ledger", "nadhour"])

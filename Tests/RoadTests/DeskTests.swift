@@ -15,32 +15,6 @@ import WaslModel
 @Suite struct DeskTests {
     private static let password = "une phrase assez longue"
 
-    /// A browser: keeps its cookie, follows nothing.
-    private struct Browser: Sendable {
-        let client: any TestClientProtocol
-        var cookie: String?
-
-        mutating func get(_ path: String) async throws -> (status: Int, html: String) {
-            var headers: HTTPFields = [:]
-            if let cookie { headers[.cookie] = cookie }
-            return try await client.execute(uri: path, method: .get, headers: headers) { (Int($0.status.code), String(buffer: $0.body)) }
-        }
-
-        mutating func post(_ path: String, _ form: [String: String]) async throws -> (status: Int, html: String) {
-            var headers: HTTPFields = [.contentType: "application/x-www-form-urlencoded"]
-            if let cookie { headers[.cookie] = cookie }
-            let plain = CharacterSet.alphanumerics
-            let text = form.map { "\($0.key)=\($0.value.addingPercentEncoding(withAllowedCharacters: plain)!)" }.joined(separator: "&")
-            let (status, html, set) = try await client.execute(uri: path, method: .post, headers: headers, body: ByteBuffer(string: text)) {
-                (Int($0.status.code), String(buffer: $0.body), $0.headers[.setCookie])
-            }
-            if let set { cookie = set.split(separator: ";").first.map(String.init) }
-            return (status, html)
-        }
-
-        func token(_ html: String) -> String { html.firstMatch(of: #/name="token" value="([^"]+)"/#).map { String($0.output.1) } ?? "" }
-    }
-
     private func withDesk(_ body: @escaping @Sendable (Road, inout Browser) async throws -> Void) async throws {
         let road = try await Road(agency: "eid")
         var accounts = Accounts()
@@ -62,7 +36,7 @@ import WaslModel
         try await waiting(for: "\(request) to be at the desk") {
             while true {
                 let version = road.house.changes.version
-                if try await road.worker.deskJob(request) != nil { return }
+                if try await road.worker.deskJob(road.key(request)) != nil { return }
                 await road.house.changes.wait(past: version)
             }
         }
@@ -78,7 +52,7 @@ import WaslModel
             #expect(try await browser.post("/desk/sign-in", ["name": "amel", "password": Self.password]).status == 303)
             let list = try await browser.get("/desk?lang=ar")
             #expect(list.html.contains("dir=\"rtl\"") && list.html.contains("تقديم شكاية") && list.html.contains(request))
-            let path = "/desk/requests/\(request)"
+            let path = "/desk/requests/hydra/\(request)"
             let page = try await browser.get(path + "?lang=fr")
             #expect(page.html.contains("&lt;b&gt;تعذر التفعيل&lt;/b&gt;") && !page.html.contains("<b>"), "a citizen's text is text")
             #expect(!page.html.contains("http-equiv=\"refresh\""), "a form is not taken away while it is filled in")
@@ -104,7 +78,7 @@ import WaslModel
             _ = try await road.state(of: request) { $0 == "taken" }
             try await arrived(request, road)
             _ = try await browser.post("/desk/sign-in", ["name": "amel", "password": Self.password])
-            let path = "/desk/requests/\(request)"
+            let path = "/desk/requests/hydra/\(request)"
             let token = browser.token(try await browser.get(path).html)
             #expect(try await browser.post(path, ["token": token, "act": "refuse", "reason": "x"]).status == 422)
             #expect(try await browser.post(path, ["token": "other", "act": "refuse", "reason": "Hors sujet"]).status == 403)

@@ -79,7 +79,7 @@ import WaslSeal
 
         let evidence = Array("the bank's list".utf8)
         let resolution = Resolution(
-            agency: ParticipantID("tt")!, request: RequestID(request)!, status: .completed, note: "found in the list",
+            agency: ParticipantID("tt")!, request: road.key(request), status: .completed, note: "found in the list",
             evidence: evidence, time: TestClock.shared.now, fields: ["receipt_number": JSON(effects[0].receipt)])
         let signatures = try road.world.persons.prefix(2).map {
             try DetachedSignature.sign(Array(resolution.text.utf8), as: .resolution, with: $0)

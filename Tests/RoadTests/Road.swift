@@ -119,9 +119,10 @@ final class Road: Sendable {
     }
 
     /// What the agency is given as our reference of a request.
-    func reference(_ request: String) -> String {
-        AgencyReference(of: RequestKey(house: ParticipantID("hydra")!, subject: RequestID(request)!)).text
-    }
+    func reference(_ request: String) -> String { AgencyReference(of: key(request)).text }
+
+    /// A request of the road's only house.
+    func key(_ request: String) -> RequestKey { RequestKey(house: "hydra", subject: request)! }
 
     func effects() throws -> [EffectsLog.Line] { try EffectsLog.read(path: logPath).filter { $0.receipt != nil } }
     func lines() throws -> [EffectsLog.Line] { try EffectsLog.read(path: logPath) }

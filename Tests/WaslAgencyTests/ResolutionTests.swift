@@ -17,7 +17,8 @@ import WaslSeal
         world = try TestWorld()
         text =
             Resolution(
-                agency: agency, request: TestWorld.uuid(), status: .completed, note: "seen in the list", evidence: [1, 2],
+                agency: agency, request: RequestKey(house: ParticipantID("hydra")!, subject: TestWorld.uuid()), status: .completed,
+                note: "seen in the list", evidence: [1, 2],
                 time: TestClock.shared.now, fields: ["receipt_number": "R"]
             ).text
     }
@@ -33,7 +34,19 @@ import WaslSeal
 
     @Test func twoPeopleResolve() throws {
         #expect(try verify(sign(world.persons[0], world.persons[1])) == ["agent-0", "agent-1"])
-        #expect(try Resolution(text: text).fields["receipt_number"] == "R")
+        let read = try Resolution(text: text)
+        #expect(read.fields["receipt_number"] == "R" && read.text == text)
+    }
+
+    @Test func whatTwoPeopleSignNamesTheHouse() throws {
+        let signatures = try sign(world.persons[0], world.persons[1])
+        let other = text.replacingOccurrences(of: #""house":"hydra""#, with: #""house":"kerker""#)
+        #expect(other != text)
+        #expect(try Resolution(text: other).request.house.text == "kerker")
+        #expect(throws: ResolutionError.self) { try verify(signatures, text: other) }
+        let without = text.replacingOccurrences(of: #""house":"hydra","#, with: "")
+        let error = #expect(throws: ResolutionError.self) { try Resolution(text: without) }
+        #expect(error?.description.hasPrefix("house: missing") == true)
     }
 
     @Test func onePersonWithTwoKeysIsOnePerson() throws {

@@ -96,6 +96,23 @@ import WaslSeal
         #expect(try bench.store.read { try String.fetchOne($0, sql: "SELECT reason FROM quarantine") }?.hasPrefix("wasl-signature") == true)
     }
 
+    @Test func nobodyWaitsForAParticipantThatIsNoLongerActive() throws {
+        func silent() throws -> Set<String> {
+            try bench.store.read {
+                Set(try String.fetchAll($0, sql: "SELECT key FROM finding WHERE class = 'silent-participant' AND cleared IS NULL"))
+            }
+        }
+        try bench.sweep(after: 61)
+        #expect(try silent().isSuperset(of: ["hydra", "kerker", "steg"]))
+        let all = bench.world.registry.registry
+        // One is suspended, one has left.
+        let rest = all.participants.values.filter { $0.id.text != "kerker" }.map { $0.id.text == "hydra" ? $0.with(state: .suspended) : $0 }
+        let newer = try Registry(version: all.version + 1, issued: all.issued, expires: all.expires, participants: rest)
+        _ = try bench.store.transaction { try bench.handler.steps.sweep(newer, startedAt: bench.start, in: $0) }
+        let left = try silent()
+        #expect(left.contains("steg") && left.isDisjoint(with: ["hydra", "kerker"]), "\(left)")
+    }
+
     @Test func aRequestThatNobodyTookIsAskedForAgain() async throws {
         try await bench.record(bench.submitted(subject))
         #expect(try bench.sweep(after: 20).isEmpty)
@@ -132,7 +149,7 @@ import WaslSeal
         #expect(overview.attachments == 1 && overview.wholeAttachments == 1)
         try bench.sweep(after: 31)
         #expect(try bench.open().contains("not-taken"), "from here on the agency has all it needs")
-        let story = try bench.store.read { [subject] in try LedgerQueries.story($0, subject.text) }
+        let story = try bench.store.read { [subject] in try LedgerQueries.story($0, subject.text, of: "hydra") }
         #expect(story?["attachments"]?.array?.first?["seen"] == 3)
         #expect(story?["entries"]?.array?.count == 1, "pieces are counted, not told one by one")
     }
@@ -253,11 +270,11 @@ import WaslSeal
     @Test func theStoryOfARequestHasEveryWord() async throws {
         let outcome = bench.outcome(subject, "completed")
         try await bench.record(bench.submitted(subject), outcome, bench.delivered(outcome))
-        let story = try #require(try bench.store.read { try LedgerQueries.story($0, subject.text) })
+        let story = try #require(try bench.store.read { try LedgerQueries.story($0, subject.text, of: "hydra") })
         #expect(
             story["entries"]?.array?.map { $0["type"]?.string } == [MessageType.requestSubmitted.rawValue, MessageType.outcome.rawValue])
         #expect(story["status"] == "completed" && story["delivered"]?.string != nil)
-        #expect(try bench.store.read { try LedgerQueries.story($0, "unknown") } == nil)
+        #expect(try bench.store.read { try LedgerQueries.story($0, "unknown", of: nil) } == nil)
     }
 }
 

@@ -27,28 +27,28 @@ extension AgencyWorker {
                 return .page(page.list(try await deskJobs(), catalogue, parts.registry.registry, now: journal.now))
             }
         }
-        routes.get("/desk/requests/:id", .page, query: ["lang"]) { [self] request, context in
+        routes.get("/desk/requests/:house/:request", .page, query: ["lang"]) { [self] request, context in
             try await signedIn(request) { page in
-                try await showAtDesk(page, context.parameters.get("id") ?? "", failures: [:])
+                try await showAtDesk(page, context.parameters.request, failures: [:])
             }
         }
-        routes.get("/desk/requests/:id/papers/:place", .page, query: ["lang"]) { [self] request, context in
+        routes.get("/desk/requests/:house/:request/papers/:place", .page, query: ["lang"]) { [self] request, context in
             try await signedIn(request) { page in
-                try await paperAtDesk(page.session, context.parameters.get("id") ?? "", context.parameters.get("place") ?? "")
+                try await paperAtDesk(page.session, context.parameters.request, context.parameters.get("place") ?? "")
             }
         }
-        routes.post("/desk/requests/:id", .page, query: ["lang"]) { [self] request, context in
+        routes.post("/desk/requests/:house/:request", .page, query: ["lang"]) { [self] request, context in
             try await signedIn(request) { page in
-                try await answerAtDesk(page, context.parameters.get("id") ?? "", try await request.form())
+                try await answerAtDesk(page, context.parameters.request, try await request.form())
             }
         }
     }
 
     private func showAtDesk(
-        _ page: DeskPage, _ id: String, failures: [String: LocalizedText],
+        _ page: DeskPage, _ request: RequestKey?, failures: [String: LocalizedText],
         typed: [String: String] = [:], status: HTTPResponse.Status = .ok
     ) async throws -> Response {
-        guard let job = try await deskJob(id) else { return .page(page.gone(), status: .notFound) }
+        guard let request, let job = try await deskJob(request) else { return .page(page.gone(), status: .notFound) }
         guard let service = parts.catalogue.catalogue.service(job.service, version: job.contract) else { throw Problem.noSuchJob }
         let fields = try desk.open(job, at: journal.now)
         try await journal.commit { [steps] in try steps.note("seen", of: job, by: page.session.name, in: $0) }
@@ -59,8 +59,8 @@ extension AgencyWorker {
             status: status)
     }
 
-    private func paperAtDesk(_ session: Sessions.Session, _ id: String, _ place: String) async throws -> Response {
-        guard let job = try await deskJob(id), let place = Int(place), place >= 0,
+    private func paperAtDesk(_ session: Sessions.Session, _ request: RequestKey?, _ place: String) async throws -> Response {
+        guard let request, let job = try await deskJob(request), let place = Int(place), place >= 0,
             let service = parts.catalogue.catalogue.service(job.service, version: job.contract),
             let papers = try desk.open(job, at: journal.now)[service.attachments?.field ?? ""]?.array, place < papers.count,
             let claim = DocumentClaim(papers[place])
@@ -72,25 +72,25 @@ extension AgencyWorker {
         var response = Response(
             status: .ok, headers: [.contentType: claim.type, .cacheControl: "no-store"],
             body: ResponseBody(byteBuffer: ByteBuffer(bytes: bytes)))
-        response.setHeader("Content-Disposition", "attachment; filename=\"\(job.subject)-\(place + 1)\"")
+        response.setHeader("Content-Disposition", "attachment; filename=\"\(job.house)-\(job.subject)-\(place + 1)\"")
         return response
     }
 
     private func answerAtDesk(
-        _ page: DeskPage, _ id: String, _ form: [String: String]
+        _ page: DeskPage, _ request: RequestKey?, _ form: [String: String]
     ) async throws -> Response {
         guard form["token"] == page.session.formToken else { return .page(page.gone(), status: .forbidden) }
-        guard let job = try await deskJob(id), let service = parts.catalogue.catalogue.service(job.service, version: job.contract) else {
-            return .page(page.gone(), status: .notFound)
-        }
+        guard let request, let job = try await deskJob(request),
+            let service = parts.catalogue.catalogue.service(job.service, version: job.contract)
+        else { return .page(page.gone(), status: .notFound) }
         let act: DeskAct
         do { act = try DeskAnswer.read(form, service) } catch {
-            return try await showAtDesk(page, id, failures: error.fields, typed: form, status: .unprocessableContent)
+            return try await showAtDesk(page, request, failures: error.fields, typed: form, status: .unprocessableContent)
         }
         do { try await perform(act, on: job, by: page.session.name) } catch is StaleJob {
             return .page(page.gone(), status: .conflict)
         }
         guard case .taken = act else { return .seeOther(page.language.link("/desk")) }
-        return .seeOther(page.language.link("/desk/requests/\(id)"))
+        return .seeOther(page.language.link("/desk/requests/\(request.path)"))
     }
 }

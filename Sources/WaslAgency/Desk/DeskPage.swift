@@ -48,7 +48,7 @@ struct DeskPage {
             let due = service.map { catalogue.calendar.due($0.level, from: job.accepted) }
             let isLate = due.map { $0 < now } ?? false
             return """
-                <tr><td><a href="\(link("/desk/requests/\(job.subject)"))">\(service.map { say($0.names) } ?? escape(job.service.text))</a></td>
+                <tr><td><a href="\(link("/desk/requests/\(job.request.path)"))">\(service.map { say($0.names) } ?? escape(job.service.text))</a></td>
                 <td>\(registry.participants[job.house].map { say($0.names) } ?? escape(job.house.text))</td><td>\(time(job.accepted))</td>
                 <td\(isLate ? " class=\"bad\"" : "")>\(due.map(time) ?? "")</td><td>\(holder.map { "<bdi>\(escape($0))</bdi>" } ?? "—")</td></tr>
                 """
@@ -79,7 +79,7 @@ struct DeskPage {
         _ job: Job, _ service: Service, _ fields: JSONObject, failures: [String: LocalizedText],
         typed: [String: String], house: LocalizedText?
     ) -> String {
-        let path = "/desk/requests/\(job.subject)"
+        let path = "/desk/requests/\(job.request.path)"
         let rows = service.form.compactMap { field -> String? in
             guard let value = fields[field.field] else { return nil }
             return "<tr><th scope=\"row\">\(say(field.label))</th><td>\(shown(value, field.field, service, path))</td></tr>"

@@ -82,17 +82,16 @@ extension AgencyWorker {
         }
     }
 
-    func deskJob(_ request: String) async throws -> Job? {
-        try await journal.read { db in
-            try Row.fetchOne(db, sql: "SELECT \(Job.columns) FROM job WHERE subject = ? AND state = 'desk'", arguments: [request]).map(
-                Job.init)
-        }
+    /// The request, where it waits at the desk.
+    func deskJob(_ request: RequestKey) async throws -> Job? {
+        guard let job = try await journal.read({ try Job.fetch($0, of: request) }), job.state == .desk else { return nil }
+        return job
     }
 
     /// - Throws: ``StaleJob`` where a colleague was quicker.
     func perform(_ act: DeskAct, on job: Job, by holder: String) async throws {
         let outcome = try desk.outcome(of: act, job, journal.environment)
         try await journal.commit { [steps] in try steps.record(act, of: job, by: holder, outcome: outcome, in: $0) }
-        logger.notice("answered at the desk", metadata: ["request": "\(job.subject)", "act": "\(act.word)", "holder": "\(holder)"])
+        logger.notice("answered at the desk", metadata: ["request": "\(job.request)", "act": "\(act.word)", "holder": "\(holder)"])
     }
 }
