@@ -70,7 +70,10 @@ struct SimulateRun: AsyncParsableCommand {
             summary.add(report, took: ContinuousClock.now - start)
             if count <= 20 || !report.violations.isEmpty { say(SimulationSummary.line(report)) }
             if !report.violations.isEmpty {
-                for violation in report.violations.prefix(10) { say("  \(violation)") }
+                // What concerns no request first: it is often why the others are.
+                for violation in (report.violations.filter { $0.subject == nil } + report.violations.filter { $0.subject != nil }).prefix(10) {
+                    say("  \(violation)")
+                }
                 if planted == nil {
                     for line in try simulation.story(of: report, options) { say("  | \(line)") }
                     say(
