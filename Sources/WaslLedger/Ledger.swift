@@ -40,15 +40,15 @@ public final class Ledger: Sendable {
     private let consuming: ConsumingPump<LedgerDeliveries>
     private let control: ConsumingPump<LedgerControl>
 
-    /// - Throws: ``JournalError``
+    /// - Throws: ``JournalError``; ``SealError`` for a registry older than the one held before.
     public init(_ parts: Parts, broker: any Broker, logger: Logger) throws {
         self.parts = parts
         self.logger = logger
         let identity = JournalIdentity(source: Source(role: .ledger, participant: .ledger), key: parts.keys.signing)
-        journal = Journal(
-            try JournalStore(
-                path: parts.journalPath, headPath: parts.headPath, identity: identity, migrations: LedgerSchema.register),
-            logger: logger)
+        let store = try JournalStore(
+            path: parts.journalPath, headPath: parts.headPath, identity: identity, migrations: LedgerSchema.register)
+        try store.begin(with: parts.registry)
+        journal = Journal(store, logger: logger)
         startedAt = journal.now
         steps = LedgerSteps(catalogue: parts.catalogue, times: parts.times)
         publishing = PublishingPump(journal, link: broker.publisher(name: "ledger publishing"), logger: logger)
@@ -78,6 +78,9 @@ public final class Ledger: Sendable {
     }
 
     public var isConsuming: Bool { consuming.isUp }
+
+    /// Reads the registry again, as an operator asks. What is newer is published to everybody.
+    public func reloadRegistry() async throws { try await parts.registry.reload(in: journal) }
 
     private func sweepRegularly() async {
         while !Task.isCancelled {
