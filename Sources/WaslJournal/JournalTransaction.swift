@@ -145,6 +145,13 @@ public final class JournalTransaction {
         return .new
     }
 
+    private func isTakenIn(_ body: [UInt8]) throws -> Bool {
+        guard let envelope = try? Envelope(parsing: body) else { return false }
+        return try String.fetchOne(
+            db.cachedStatement(sql: "SELECT digest FROM inbox WHERE source = ? AND id = ?"),
+            arguments: [envelope.source.description, envelope.id]) == digestText(body)
+    }
+
     /// Takes a message that is accepted now out of the quarantine, if it was set aside before: under a key that was not known yet, say.
     public func release(_ body: [UInt8]) throws {
         let isEmpty = try Bool.fetchOne(db.cachedStatement(sql: "SELECT NOT EXISTS (SELECT 1 FROM quarantine)")) ?? true
@@ -172,8 +179,9 @@ public final class JournalTransaction {
 
     /// Sets a delivery aside, where an operator sees it, and reports it: reason and digest, never its content.
     ///
-    /// The same bytes refused again only count up.
+    /// The same bytes refused again only count up. What was taken in once is not refused when it comes again, whatever became of its key.
     public func quarantine(_ delivery: Delivery, reason: String) throws {
+        if reason.hasPrefix(PassingCause.signature.rawValue + ":"), try isTakenIn(delivery.body) { return }
         let digest = saltedDigestText(delivery.body, salt: salt)
         try db.cachedStatement(
             sql: """

@@ -15,10 +15,12 @@ public final class Ledger: Sendable {
         public let catalogue: CatalogueHolder
         public let times: LedgerTimes
         public let version: String
+        /// `nil` where the ledger was not told how to look.
+        public let topologyDifferences: TopologyDifferences?
 
         public init(
             journalPath: String, headPath: String, keys: KeyFile, registry: RegistryHolder, catalogue: CatalogueHolder,
-            times: LedgerTimes, version: String
+            times: LedgerTimes, version: String, topologyDifferences: TopologyDifferences? = nil
         ) {
             self.journalPath = journalPath
             self.headPath = headPath
@@ -27,6 +29,7 @@ public final class Ledger: Sendable {
             self.catalogue = catalogue
             self.times = times
             self.version = version
+            self.topologyDifferences = topologyDifferences
         }
     }
 
@@ -70,6 +73,7 @@ public final class Ledger: Sendable {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.sweepRegularly() }
             group.addTask { await self.beat() }
+            if let differences = parts.topologyDifferences { group.addTask { await self.lookAtTopology(differences) } }
         }
         await consuming.close()
         await control.close()
@@ -87,9 +91,10 @@ public final class Ledger: Sendable {
             // What did not come while nothing could come is not missing.
             if consuming.isUp {
                 do {
-                    let registry = parts.registry.registry
+                    let (registry, signed) = parts.registry.registryAndText
                     try await journal.commit { [steps, startedAt] in
                         try steps.sweep(registry, startedAt: startedAt, in: $0)
+                        try steps.publish(registry, signed, in: $0)
                     }
                     changes.notify()
                 } catch {

@@ -27,6 +27,8 @@ extension Ledger {
         routes.get("/v1/overview") { [self] _, _ in .json(try await overview().json) }
         routes.get("/v1/requests/:id") { [self] _, context in try await story(context.parameters.get("id") ?? "") }
         routes.get("/v1/findings", query: ["state", "class", "after", "limit"]) { [self] request, _ in try await findings(request.query) }
+        routes.get("/v1/review") { [self] _, _ in .json(try await journal.read { try LedgerReview.list($0) }) }
+        routes.post("/v1/topology-report") { [self] request, _ in try await topologyReport(request) }
         routes.get("/v1/quarantine") { [self] _, _ in .json(try await journal.quarantine()) }
         return routes.router
     }

@@ -35,14 +35,20 @@ struct LedgerCommand: AsyncParsableCommand {
                 Ledger.Parts(
                     journalPath: settings.journalPath, headPath: settings.headFile, keys: settings.keys,
                     registry: settings.registry, catalogue: catalogue, times: times,
-                    version: Wasl.version), broker: AMQPBroker(settings.broker, logger: logger), logger: logger)
+                    version: Wasl.version,
+                    topologyDifferences: settings.monitor.map { monitor in
+                        { @Sendable registry in
+                            let seen = try await monitor.queuesAndBindings()
+                            return Topology(registry).differences(queues: seen.queues, bindings: seen.bindings)
+                        }
+                    }), broker: AMQPBroker(settings.broker, logger: logger), logger: logger)
             let router = ledger.router(
                 token: settings.http.token, metricsToken: settings.http.metricsToken, hosts: settings.http.hosts, staffFile: staffFile,
                 description: try settings.description("ledger"))
             try await Daemon.run(
                 router, settings.http, followsParent: followParent, logger: logger,
-                reload: { [registry = settings.registry] in
-                    try registry.reload()
+                reload: {
+                    try await ledger.reloadRegistry()
                     try catalogue.reload()
                 }
             ) { await ledger.run() }
