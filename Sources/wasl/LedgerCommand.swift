@@ -6,7 +6,8 @@ import WaslModel
 
 struct LedgerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "ledger", abstract: "The central ledger.", subcommands: [Run.self, StaffCommand.self, Verify.self, Evidence.self])
+        commandName: "ledger", abstract: "The central ledger.",
+        subcommands: [Run.self, StaffCommand.self, ReviewCommand.self, Verify.self, Evidence.self])
 
     struct Run: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
