@@ -249,7 +249,9 @@ private final class Directorate: Sendable {
         let rows = try test.text("registry/approvals.yaml")
         try test.write(rows.replacing("through: 9", with: "through: 99"), "registry/approvals.yaml")
         let said = try test.sign(fails: 78)
-        for part in ["approvals.yaml", "approvals[0].signatures", "wasl registry approve"] { #expect(said.contains(part), "\(part) in \(said)") }
+        for part in ["approvals.yaml", "approvals[0].signatures", "wasl registry approve"] {
+            #expect(said.contains(part), "\(part) in \(said)")
+        }
         try test.write(rows, "registry/approvals.yaml")
 
         try state("reject", by: "bechir")
