@@ -160,18 +160,20 @@ public final class JournalTransaction {
             .execute(arguments: [saltedDigestText(body, salt: salt)])
     }
 
-    /// What was set aside for a reason that may pass, as it came: to be looked at again.
-    public func setAside(for cause: PassingCause) throws -> [Delivery] {
+    /// What was set aside for a reason that may pass, as it came: to be looked at again. The oldest first; the tag's number is where the
+    /// next page goes on.
+    public func setAside(for cause: PassingCause, after number: UInt64 = 0, limit: Int = 5_000) throws -> [Delivery] {
         try Row.fetchAll(
             db.cachedStatement(
                 sql: """
-                    SELECT exchange, routing_key, message_id, queue, signature, body FROM quarantine
-                    WHERE reason >= ?1 AND reason < ?2 AND signature IS NOT NULL ORDER BY number LIMIT 5000
-                    """), arguments: [cause.rawValue + ":", cause.rawValue + ";"]
+                    SELECT number, exchange, routing_key, message_id, queue, signature, body FROM quarantine
+                    WHERE reason >= ?1 AND reason < ?2 AND signature IS NOT NULL AND number > ?3 ORDER BY number LIMIT ?4
+                    """), arguments: [cause.rawValue + ":", cause.rawValue + ";", Int64(clamping: number), limit]
         ).map { row in
             let body: Data = row["body"]
             return Delivery(
-                tag: DeliveryTag(generation: 0, number: 0), queue: row["queue"], exchange: row["exchange"],
+                tag: DeliveryTag(generation: 0, number: UInt64(clamping: row["number"] as Int64)), queue: row["queue"],
+                exchange: row["exchange"],
                 routingKey: row["routing_key"], isRedelivered: true, messageID: row["message_id"], contentType: Envelope.contentType,
                 signature: row["signature"], body: [UInt8](body))
         }

@@ -45,14 +45,20 @@ extension Ledger {
     func topologyReport(_ request: Request) async throws -> Response {
         let (json, _) = try await request.json(bytesMax: Ledger.reportBytesMax)
         guard let list = json["differences"]?.array, case let differences = list.compactMap(\.string), differences.count == list.count
-        else {
-            throw Problem(
-                .unprocessableContent, "report-refused",
-                LocalizedText(ar: "التقرير مرفوض", fr: "Rapport refusé", en: "The report is refused"),
-                detail: "`differences`: expected a list of texts, as `wasl topology check --report` sends it; empty where nothing differs.")
-        }
-        try await journal.commit { [steps] in try steps.record(differences, by: .check, in: $0) }
+        else { throw Ledger.reportRefused("`differences`: expected a list of texts; empty where nothing differs.") }
+        // No space in it, so that no broker's findings are taken for another's.
+        guard let broker = json["broker"]?.string, (1...200).contains(broker.utf8.count),
+            broker.utf8.allSatisfy({ (0x21...0x7E).contains($0) })
+        else { throw Ledger.reportRefused("`broker`: expected the address of the broker's management.") }
+        try await journal.commit { [steps] in try steps.record(differences, by: .check(broker: broker), in: $0) }
         changes.notify()
         return .json(["differences": JSON(differences.count)])
+    }
+
+    private static func reportRefused(_ detail: String) -> Problem {
+        Problem(
+            .unprocessableContent, "report-refused",
+            LocalizedText(ar: "التقرير مرفوض", fr: "Rapport refusé", en: "The report is refused"),
+            detail: detail + " `wasl topology check --report` sends it so.")
     }
 }

@@ -3,13 +3,26 @@ import WaslJournal
 import WaslModel
 
 /// Who compared the broker with the registry.
-enum TopologyLooker: String {
+enum TopologyLooker {
     /// The ledger itself, each minute: queues and bindings, by a user that may only look.
     case ledger
-    /// `wasl topology check`, by an operator's timer: users and permissions too.
-    case check
+    /// `wasl topology check`, by an operator's timer: users and permissions too, of one broker.
+    case check(broker: String)
 
-    var prefix: String { rawValue + " " }
+    /// How the keys of its findings begin: each look answers for its own alone.
+    var prefix: String {
+        switch self {
+        case .ledger: "ledger "
+        case .check(let broker): "check \(broker) "
+        }
+    }
+
+    var name: String {
+        switch self {
+        case .ledger: "ledger"
+        case .check(let broker): "wasl topology check of \(broker)"
+        }
+    }
 }
 
 /// A broker that is not as the registry asks: a deleted queue or binding is otherwise silent.
@@ -23,13 +36,13 @@ extension LedgerSteps {
         var found = differences.prefix(LedgerSteps.differencesNamedMax).map { difference in
             Findings.Found(
                 key: looker.prefix + String(difference.prefix(300)),
-                evidence: ["difference": .string(String(difference.prefix(1_000))), "by": .string(looker.rawValue)])
+                evidence: ["difference": .string(String(difference.prefix(1_000))), "by": .string(looker.name)])
         }
         if differences.count > found.count {
             found.append(
                 Findings.Found(
                     key: looker.prefix + "and more",
-                    evidence: ["more": JSON(differences.count - found.count), "by": .string(looker.rawValue)]))
+                    evidence: ["more": JSON(differences.count - found.count), "by": .string(looker.name)]))
         }
         try Findings(transaction: transaction).agree(
             .topologyChanged, prefix: looker.prefix, with: found, cause: "the broker is as the registry asks")

@@ -37,12 +37,8 @@ struct LedgerCommand: AsyncParsableCommand {
                     journalPath: settings.journalPath, headPath: settings.headFile, keys: settings.keys,
                     registry: settings.registry, catalogue: catalogue, times: times,
                     version: Wasl.version,
-                    topologyDifferences: settings.monitor.map { monitor in
-                        { @Sendable registry in
-                            let seen = try await monitor.queuesAndBindings()
-                            return Topology(registry).differences(queues: seen.queues, bindings: seen.bindings)
-                        }
-                    }), broker: AMQPBroker(settings.broker, logger: logger), logger: logger)
+                    topologyDifferences: settings.monitor.map { $0.differences }), broker: AMQPBroker(settings.broker, logger: logger),
+                logger: logger)
             let router = ledger.router(
                 token: settings.http.token, metricsToken: settings.http.metricsToken, hosts: settings.http.hosts, staffFile: staffFile,
                 description: try settings.description("ledger"))

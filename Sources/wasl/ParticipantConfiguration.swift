@@ -16,12 +16,22 @@ struct ParticipantConfiguration {
     let registry: RegistryHolder
     let schemas: String
     let broker: BrokerConfiguration
-    /// By which the ledger looks at the broker's queues and bindings.
-    let monitor: BrokerManagement?
+    let monitor: Monitor?
     let http: HTTP
     let logLevel: Logger.Level
     /// The settings themselves, for keys that only one role knows; `finish()` is called after those.
     let settings: Settings
+
+    /// How the ledger looks at the broker's queues and bindings.
+    struct Monitor {
+        let management: BrokerManagement
+        let part: Topology.Part
+
+        @Sendable func differences(_ registry: Registry) async throws -> [String] {
+            let seen = try await management.queuesAndBindings()
+            return Topology(registry, part: part).differences(queues: seen.queues, bindings: seen.bindings)
+        }
+    }
 
     struct HTTP {
         let host: String
@@ -110,7 +120,8 @@ struct ParticipantConfiguration {
         return String(cString: real)
     }
 
-    private static func monitor(_ group: Settings) throws -> BrokerManagement? {
+    private static func monitor(_ group: Settings) throws -> Monitor? {
+        let part = try group.word("part", Topology.Part.self) ?? .whole
         switch (try group.string("management"), try group.string("monitor-password-file")) {
         case (nil, nil): return nil
         case (_?, nil):
@@ -120,8 +131,9 @@ struct ParticipantConfiguration {
             guard address.hasPrefix("http://") || address.hasPrefix("https://") else {
                 throw group.error("management", "expected an address that begins with http:// or https://")
             }
-            return BrokerManagement(
-                address: address, user: Topology.monitorUser, password: try secret(group, "monitor-password-file", file))
+            return Monitor(
+                management: BrokerManagement(
+                    address: address, user: Topology.monitorUser, password: try secret(group, "monitor-password-file", file)), part: part)
         }
     }
 

@@ -110,7 +110,7 @@ struct TopologyCommand: AsyncParsableCommand {
                 if open > 0 { print("  \(user) has \(open) open connections") }
             }
             if let report, let tokenFile {
-                let body: JSON = ["differences": .array(differences.map(JSON.string))]
+                let body: JSON = ["broker": .string(options.management), "differences": .array(differences.map(JSON.string))]
                 let (status, answer) = try await Program.http(
                     "POST", report + "/v1/topology-report", token: try readSecret(tokenFile), body: body)
                 guard status == 200 else {
