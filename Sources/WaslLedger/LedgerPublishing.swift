@@ -57,12 +57,15 @@ extension LedgerSteps {
         let sent = Dictionary(
             uniqueKeysWithValues: try Row.fetchAll(db.cachedStatement(sql: "SELECT participant, version, at FROM registry_sent"))
                 .map { ($0[0] as String, Sent(version: $0[1], at: Timestamp(milliseconds: $0[2]))) })
-        let behind = try Set(
-            String.fetchAll(db.cachedStatement(sql: "SELECT id FROM participant WHERE registry < ?"), arguments: [registry.version]))
+        let behind = Dictionary(
+            uniqueKeysWithValues: try Row.fetchAll(
+                db.cachedStatement(sql: "SELECT id, seen FROM participant WHERE registry < ?"), arguments: [registry.version]
+            ).map { ($0[0] as String, Timestamp(milliseconds: $0[1])) })
         return registry.participants.values.filter { $0.role != .ledger && $0.state == .active }.map(\.id).sorted().filter { id in
             guard let last = sent[id.text], last.version >= registry.version else { return true }
-            let age = transaction.now.since(last.at)
-            return age >= (behind.contains(id.text) ? LedgerSteps.hour : LedgerSteps.day)
+            // Whoever has not been heard since has it waiting in its queue.
+            let stillSaysOlder = behind[id.text].map { last.at < $0 } ?? false
+            return transaction.now.since(last.at) >= (stillSaysOlder ? LedgerSteps.hour : LedgerSteps.day)
         }
     }
 }

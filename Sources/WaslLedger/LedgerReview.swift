@@ -101,7 +101,14 @@ public enum LedgerReview {
     public static func list(path: String) throws -> JSON {
         var configuration = Configuration()
         configuration.readonly = true
-        return try DatabaseQueue(path: path, configuration: configuration).read { try list($0) }
+        return try DatabaseQueue(path: path, configuration: configuration).read { db in
+            guard try db.tableExists("review") else {
+                throw JournalError(
+                    .foreign, "\(path): not the file of a ledger of this version",
+                    remedy: "Name the ledger's journal.sqlite; one of an earlier version is brought up to date when its ledger starts")
+            }
+            return try list(db)
+        }
     }
 
     /// Each lane with its unbroken ranges of numbers, the kinds of messages, the times that these claim, and when they came.

@@ -214,18 +214,23 @@ import WaslSeal
     @Test func itIsSaidOnceADayToEverybodyAndOnceAnHourToWhoeverIsBehind() async throws {
         try takeNewer(6)
         _ = try publishAll()
+        bench.clock.advance(.seconds(10))
         try await bench.record(bench.opening(of: "hydra"))
         try await bench.record(bench.beat(1, of: "hydra", sequence: 1, registry: 5))
-        bench.clock.advance(.seconds(3_599))
+        bench.clock.advance(.seconds(3_589))
         #expect(try publishAll().isEmpty)
         bench.clock.advance(.seconds(1))
         #expect(recipients(try publishAll()) == ["hydra"])
-        #expect(try publishAll().isEmpty)
-        try await bench.record(bench.beat(2, of: "hydra", sequence: 1, registry: 6))
-        bench.clock.advance(.seconds(86_400 - 3_601))
+        bench.clock.advance(.seconds(3_600))
+        #expect(try publishAll().isEmpty, "it was not heard since: what was said waits in its queue")
+        try await bench.record(bench.beat(2, of: "hydra", sequence: 1, registry: 5))
+        #expect(recipients(try publishAll()) == ["hydra"])
+        bench.clock.advance(.seconds(10))
+        try await bench.record(bench.beat(3, of: "hydra", sequence: 1, registry: 6))
+        bench.clock.advance(.seconds(86_400 - 7_211))
         #expect(try publishAll().isEmpty)
         bench.clock.advance(.seconds(1))
-        #expect(recipients(try publishAll()) == everybody.subtracting(["hydra"]).sorted(), "hydra's day began an hour later")
+        #expect(recipients(try publishAll()) == everybody.subtracting(["hydra"]).sorted(), "hydra's day began two hours later")
     }
 
     @Test func whoIsNotActiveIsNotTold() throws {
