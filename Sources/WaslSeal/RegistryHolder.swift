@@ -106,7 +106,7 @@ public final class RegistryHolder: Sendable {
                 throw SealError(.stale, "registry version \(newer.registry.version) is not newer than \(held.registry.version)")
             }
             try RegistryHolder.requireReadableAtRestart(newer, disk)
-            try newer.file.write(to: disk.path)
+            if !newer.file.isWritten(to: disk.path) { try newer.file.write(to: disk.path) }
             // Nothing older is written over it meanwhile.
             held.versionMin = newer.registry.version
             return Accepted(held: RegistryHolder.completed(newer, disk, versionMin: held.versionMin))

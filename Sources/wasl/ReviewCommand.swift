@@ -177,7 +177,7 @@ enum ReviewText {
         return lanes.flatMap { lane -> [String] in
             let types = (lane["types"]?.object?.members ?? []).map { "\($0.key) \($0.value.integer ?? 0)" }.joined(separator: ", ")
             return [
-                "\(text(lane, "source")), epoch \(text(lane, "epoch")): \(number(lane, "count")) messages wait", "  kinds: \(types)",
+                "\(text(lane, "source")), epoch \(text(lane, "epoch")): messages that wait: \(number(lane, "count"))", "  kinds: \(types)",
             ] + (lane["ranges"]?.array ?? []).map(range)
         }
     }
