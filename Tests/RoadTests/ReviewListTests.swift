@@ -56,7 +56,8 @@ import WaslSimulation
 
         let epoch = try #require(request.lane?.epoch.text)
         let text = try list("--db", path)
-        for part in ["/houses/hydra", epoch, "messages that wait: 1", "tn.wasl.request.submitted.v1 1", "1 to 1", request.time.description] {
+        for part in ["/houses/hydra", epoch, "messages that wait: 1", "tn.wasl.request.submitted.v1 1", "1 to 1", request.time.description]
+        {
             #expect(text.contains(part), "\(part) in \(text)")
         }
         let json = try JSON.parse(Array(try list("--db", path, "--json").utf8))

@@ -89,6 +89,19 @@ import WaslSeal
         #expect(prepared.refused.map(\.revoked) == [.waits])
     }
 
+    @Test func aBadEndUnderTheSameKeyVouchesForNobodyBeforeIt() throws {
+        let all = requests(3)
+        var deliveries = try all.map { try bench.world.delivery($0) }
+        let end = deliveries[2]
+        deliveries[2] = Delivery(
+            tag: end.tag, queue: end.queue, exchange: end.exchange, routingKey: end.routingKey, isRedelivered: false,
+            messageID: end.messageID, contentType: end.contentType, signature: deliveries[1].signature, body: end.body)
+        let prepared = bench.handler.prepare(deliveries)
+        #expect(prepared.verified.map(\.isChecked) == [true, true])
+        #expect(prepared.refused.map(\.delivery.messageID) == [all[2].id])
+        #expect(prepared.refused.map(\.revoked) == [nil])
+    }
+
     @Test func anApprovedEndVouchesForNobody() throws {
         let all = requests(3)
         try bench.revokeHydrasKey([try bench.decided(.approved, 3...3)])
