@@ -16,7 +16,7 @@ extension AgencyWorker {
         try JournalRebuild.run(
             path: path, headPath: headPath,
             identity: JournalIdentity(source: Source(role: .agency, participant: agency.id), key: keys.signing),
-            evidence: evidence.messages, reason: reason, migrations: AgencySchema.register
+            registry: registry.registry.version, evidence: evidence.messages, reason: reason, migrations: AgencySchema.register
         ) { try rebuild.run(evidence, in: $0) }
         return evidence.messages.count { $0.envelope.type == .requestSubmitted && $0.envelope.recipient == agency.id }
     }

@@ -56,7 +56,7 @@ public final class AgencyWorker: Sendable {
     /// The translation helper did not start when it was last needed.
     let isTranslatorDown = Mutex(false)
 
-    /// - Throws: ``JournalError``
+    /// - Throws: ``JournalError``; ``SealError`` for a registry older than the one held before.
     public init(_ parts: Parts, broker: any Broker, logger: Logger) throws {
         self.parts = parts
         self.logger = logger
@@ -64,6 +64,7 @@ public final class AgencyWorker: Sendable {
         let identity = JournalIdentity(source: Source(role: .agency, participant: id), key: parts.keys.signing)
         let store = try JournalStore(
             path: parts.journalPath, headPath: parts.headPath, identity: identity, migrations: AgencySchema.register)
+        try store.begin(with: parts.registry)
         try store.sealOldResolutions(with: OwnSeal(own: id, keys: parts.keys.opening))
         let journal = Journal(store, logger: logger)
         self.journal = journal
@@ -102,6 +103,9 @@ public final class AgencyWorker: Sendable {
         await client.close()
         try recovery.get()
     }
+
+    /// Reads the registry again, as an operator asks.
+    public func reloadRegistry() async throws { try await parts.registry.reload(in: journal) }
 
     /// Whether only what has begun is brought to its end.
     var isStopping: Bool { stopping.withLock { $0 } }

@@ -47,15 +47,15 @@ public final class House: Sendable {
 
     /// Opens the journal and prepares the pumps; nothing moves before ``start()``.
     ///
-    /// - Throws: ``JournalError``
+    /// - Throws: ``JournalError``; ``SealError`` for a registry older than the one held before.
     public init(_ parts: Parts, broker: any Broker, logger: Logger) throws {
         self.parts = parts
         self.logger = logger
         let identity = JournalIdentity(source: Source(role: .house, participant: parts.id), key: parts.keys.signing)
-        journal = Journal(
-            try JournalStore(
-                path: parts.journalPath, headPath: parts.headPath, identity: identity, migrations: HouseSchema.register),
-            logger: logger)
+        let store = try JournalStore(
+            path: parts.journalPath, headPath: parts.headPath, identity: identity, migrations: HouseSchema.register)
+        try store.begin(with: parts.registry)
+        journal = Journal(store, logger: logger)
         steps = HouseSteps(house: parts.id, key: parts.keys.signing)
         publishing = PublishingPump(journal, link: broker.publisher(name: "\(parts.id) publishing"), logger: logger)
         documents = DocumentPump(
@@ -74,6 +74,9 @@ public final class House: Sendable {
         publishing.start()
         consuming.start()
     }
+
+    /// Reads the registry again, as an operator asks.
+    public func reloadRegistry() async throws { try await parts.registry.reload(in: journal) }
 
     public func close() async {
         await consuming.close()

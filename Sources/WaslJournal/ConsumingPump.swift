@@ -80,15 +80,23 @@ public final class ConsumingPump<Handler: DeliveryHandler>: Sendable {
             return examined != version
         }
         for cause in PassingCause.allCases where cause != .signature || isNew {
-            do {
-                let deliveries = try await journal.commit { try $0.setAside(for: cause) }
-                guard !deliveries.isEmpty else { continue }
-                let prepared = handler.prepare(deliveries)
-                let recorded = try await journal.commit { [handler] in try handler.record(prepared, in: $0) }
-                await handler.committed(prepared, recorded)
-            } catch {
+            do { try await reexamine(cause) } catch {
                 logger.error("what was set aside could not be looked at again", metadata: ["error": "\(error)"])
             }
+        }
+    }
+
+    /// A page at a time, and for a signature all of it: what stays refused, and there may be much, must not hide what is good by now.
+    private func reexamine(_ cause: PassingCause) async throws {
+        var last: UInt64 = 0
+        let pagesMax = cause == .signature ? Int.max : 10
+        for _ in 0..<pagesMax {
+            let deliveries = try await journal.commit { [last] in try $0.setAside(for: cause, after: last, limit: 500) }
+            guard let newest = deliveries.last else { return }
+            last = newest.tag.number
+            let prepared = handler.prepare(deliveries)
+            let recorded = try await journal.commit { [handler] in try handler.record(prepared, in: $0) }
+            await handler.committed(prepared, recorded)
         }
     }
 

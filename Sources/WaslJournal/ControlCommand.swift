@@ -45,7 +45,7 @@ extension PublishingPump {
             switch command {
             case .resend(let epoch, let from, let through): resend(epoch: epoch, from: from, through: through)
             case .resendSubject(let subject): resend(subject: subject)
-            case .registry(let text, let signature): try registry.update(Array(text.utf8), signature: signature)
+            case .registry(let text, let signature): try await registry.update(Array(text.utf8), signature: signature, in: journal)
             }
             return nil
         } catch {

@@ -64,13 +64,15 @@ public struct DeliveryCheck: Sendable {
         return envelope
     }
 
-    public func verify(_ envelope: Envelope, _ delivery: Delivery) throws(SealError) {
+    /// A revoked key says nothing to anybody any more, but what two people approved. The ledger looks first what it has logged already.
+    ///
+    /// - Returns: whether the signature may vouch for the messages before it in its lane: each of a revoked key's is judged for itself.
+    @discardableResult
+    public func verify(_ envelope: Envelope, _ delivery: Delivery) throws(SealError) -> Bool {
         guard let signature = delivery.signature else { throw SealError(.malformed, "missing") }
         let keyID = try registry.verify(envelope, body: delivery.body, signature: signature)
-        // Houses and agencies act on what comes, so a revoked key says nothing to them any more; the ledger judges it at its time.
-        if recipient != nil, registry.isRevoked(keyID) {
-            throw SealError(.keyNotValid, "kid: revoked; what was not logged before needs two people")
-        }
+        try registry.requireApproved(envelope, signedBy: keyID)
+        return !registry.isRevoked(keyID)
     }
 
     /// The routing key must say what the message says: the broker's permissions judged by it.

@@ -1,7 +1,7 @@
 import Foundation
 import GRDB
 public import WaslModel
-import WaslSeal
+public import WaslSeal
 
 /// A message as the ledger kept it: exact bytes and signature. From these a lost journal is rebuilt.
 public struct Evidence: Sendable, Hashable {
@@ -20,6 +20,17 @@ public struct Evidence: Sendable, Hashable {
         envelope = try Envelope(parsing: body)
         self.body = body
         self.signature = signature
+    }
+}
+
+extension Evidence {
+    /// What the ledger logged stands, whatever became of its key since. Of what it set aside, a revoked key's word counts where two people
+    /// approved it.
+    ///
+    /// - Throws: ``SealError``
+    public func verify(under registry: Registry) throws(SealError) {
+        let keyID = try registry.verify(envelope, body: body, signature: signature)
+        if isSetAside { try registry.requireApproved(envelope, signedBy: keyID) }
     }
 }
 

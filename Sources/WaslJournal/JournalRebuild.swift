@@ -6,10 +6,12 @@ import WaslModel
 public enum JournalRebuild {
     /// All or nothing: the file gets its name when it is whole, and its head file after it.
     ///
-    /// - Parameter steps: the role's own part, in the same transaction as `journal.opened`.
+    /// - Parameters:
+    ///   - registry: the version that is held: the new journal begins with it.
+    ///   - steps: the role's own part, in the same transaction as `journal.opened`.
     /// - Throws: ``JournalError`` when there is still a journal at that path, or a daemon holds it.
     public static func run(
-        path: String, headPath: String, identity: JournalIdentity, evidence: [Evidence], reason: String,
+        path: String, headPath: String, identity: JournalIdentity, registry: Int64, evidence: [Evidence], reason: String,
         migrations: (inout DatabaseMigrator) -> Void, steps: @escaping (JournalTransaction) throws -> Void
     ) throws {
         guard !FileManager.default.fileExists(atPath: path) else {
@@ -25,7 +27,11 @@ public enum JournalRebuild {
         let known = (try? HeadFile(path: headPath, isNew: false))?.read()?.lane
         let previous = known ?? EvidenceFile.lastHead(of: identity.source.participant, in: evidence)
         try withExtendedLifetime(lock) {
-            try make(fresh, freshHead, identity, .rebuilt(reason: reason, previous: previous, steps: steps), migrations)
+            let opening = Opening.rebuilt(reason: reason, previous: previous) {
+                try $0.hold(registry: registry)
+                try steps($0)
+            }
+            try make(fresh, freshHead, identity, opening, migrations)
             guard rename(fresh, path) == 0, rename(freshHead, headPath) == 0 else {
                 throw JournalError(.full, "\(path): \(String(cString: strerror(errno)))", remedy: "Check the folder, and run it again")
             }

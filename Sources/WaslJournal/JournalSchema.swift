@@ -93,5 +93,9 @@ enum JournalSchema {
                     CREATE INDEX quarantine_reason ON quarantine (reason);
                     """)
         }
+        migrator.registerMigration("journal-6") { db in
+            // The highest version of the registry that was held: a restart with an older file is refused.
+            try db.execute(sql: "ALTER TABLE journal ADD COLUMN registry INTEGER NOT NULL DEFAULT 0")
+        }
     }
 }

@@ -116,7 +116,7 @@ extension JournalStore {
             let epoch = EpochID(environment.makeUUID(environment.now()))
             let salt = environment.entropy(32)
             try db.execute(
-                sql: "INSERT INTO journal VALUES (1, ?, ?, 0, NULL, 0, 0, ?, 0, 0, 0)",
+                sql: "INSERT INTO journal VALUES (1, ?, ?, 0, NULL, 0, 0, ?, 0, 0, 0, 0)",
                 arguments: [participant, epoch.text, Data(salt)])
             return State(
                 head: LaneHead(epoch: epoch, sequence: 0, hash: nil), number: 0, confirmedThrough: 0, commits: 0,

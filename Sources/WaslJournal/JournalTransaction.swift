@@ -145,6 +145,13 @@ public final class JournalTransaction {
         return .new
     }
 
+    private func isTakenIn(_ body: [UInt8]) throws -> Bool {
+        guard let envelope = try? Envelope(parsing: body) else { return false }
+        return try String.fetchOne(
+            db.cachedStatement(sql: "SELECT digest FROM inbox WHERE source = ? AND id = ?"),
+            arguments: [envelope.source.description, envelope.id]) == digestText(body)
+    }
+
     /// Takes a message that is accepted now out of the quarantine, if it was set aside before: under a key that was not known yet, say.
     public func release(_ body: [UInt8]) throws {
         let isEmpty = try Bool.fetchOne(db.cachedStatement(sql: "SELECT NOT EXISTS (SELECT 1 FROM quarantine)")) ?? true
@@ -153,18 +160,20 @@ public final class JournalTransaction {
             .execute(arguments: [saltedDigestText(body, salt: salt)])
     }
 
-    /// What was set aside for a reason that may pass, as it came: to be looked at again.
-    public func setAside(for cause: PassingCause) throws -> [Delivery] {
+    /// What was set aside for a reason that may pass, as it came: to be looked at again. The oldest first; the tag's number is where the
+    /// next page goes on.
+    public func setAside(for cause: PassingCause, after number: UInt64 = 0, limit: Int = 5_000) throws -> [Delivery] {
         try Row.fetchAll(
             db.cachedStatement(
                 sql: """
-                    SELECT exchange, routing_key, message_id, queue, signature, body FROM quarantine
-                    WHERE reason >= ?1 AND reason < ?2 AND signature IS NOT NULL ORDER BY number LIMIT 5000
-                    """), arguments: [cause.rawValue + ":", cause.rawValue + ";"]
+                    SELECT number, exchange, routing_key, message_id, queue, signature, body FROM quarantine
+                    WHERE reason >= ?1 AND reason < ?2 AND signature IS NOT NULL AND number > ?3 ORDER BY number LIMIT ?4
+                    """), arguments: [cause.rawValue + ":", cause.rawValue + ";", Int64(clamping: number), limit]
         ).map { row in
             let body: Data = row["body"]
             return Delivery(
-                tag: DeliveryTag(generation: 0, number: 0), queue: row["queue"], exchange: row["exchange"],
+                tag: DeliveryTag(generation: 0, number: UInt64(clamping: row["number"] as Int64)), queue: row["queue"],
+                exchange: row["exchange"],
                 routingKey: row["routing_key"], isRedelivered: true, messageID: row["message_id"], contentType: Envelope.contentType,
                 signature: row["signature"], body: [UInt8](body))
         }
@@ -172,8 +181,9 @@ public final class JournalTransaction {
 
     /// Sets a delivery aside, where an operator sees it, and reports it: reason and digest, never its content.
     ///
-    /// The same bytes refused again only count up.
+    /// The same bytes refused again only count up. What was taken in once is not refused when it comes again, whatever became of its key.
     public func quarantine(_ delivery: Delivery, reason: String) throws {
+        if reason.hasPrefix(PassingCause.signature.rawValue + ":"), try isTakenIn(delivery.body) { return }
         let digest = saltedDigestText(delivery.body, salt: salt)
         try db.cachedStatement(
             sql: """

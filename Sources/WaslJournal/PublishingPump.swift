@@ -18,7 +18,7 @@ public final class PublishingPump: Sendable {
 
     private let state: Mutex<State>
     private let link: any PublisherLink
-    private let journal: Journal
+    let journal: Journal
     private let logger: Logger
     private let resending = Resending()
     private let planted: PlantedOrder?

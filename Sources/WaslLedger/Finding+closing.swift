@@ -24,6 +24,7 @@ extension FindingClass {
         case .clockSkew: "the participant's clock is right again, or the registry no longer has it as active"
         case .staleRegistry: "the newest registry is held and fresh"
         case .topologyChanged: "the broker is as the registry asks"
+        case .revokedKey: "two people have decided about all that waits (`wasl ledger review`)"
         // Evidence of something that was said: nothing that comes later unsays it.
         case .fork, .contradictingOutcomes, .contradictingRequests, .foreignWord, .foreignLane, .subjectCollision, .implausibleTime,
             .epochChanged:

@@ -32,6 +32,8 @@ public enum FindingClass: String, Sendable, CaseIterable {
     /// A journal began anew without saying what came before.
     case epochChanged = "epoch-changed"
     case topologyChanged = "topology-changed"
+    /// What a revoked key signed waits for two people.
+    case revokedKey = "revoked-key"
 
     /// How soon a person should look.
     public enum Severity: String, Sendable { case notice, warning, critical }
@@ -40,7 +42,7 @@ public enum FindingClass: String, Sendable, CaseIterable {
         switch self {
         case .fork, .contradictingOutcomes, .contradictingRequests, .foreignWord, .foreignLane, .subjectCollision, .epochChanged: .critical
         case .implausibleTime, .clockSkew, .staleRegistry, .topologyChanged, .attachmentIncomplete, .parked, .orphanOutcome,
-            .refusedMessage, .unroutable, .deadLettered, .overdue:
+            .refusedMessage, .unroutable, .deadLettered, .overdue, .revokedKey:
             .warning
         case .gap, .silentParticipant, .notTaken, .undeliveredOutcome, .inDoubt: .notice
         }
@@ -81,6 +83,10 @@ public enum FindingClass: String, Sendable, CaseIterable {
         case .staleRegistry: LocalizedText(ar: "سجل مشاركين قديم", fr: "Registre périmé", en: "Stale registry")
         case .epochChanged: LocalizedText(ar: "سجل جديد دون سبب", fr: "Journal recommencé sans motif", en: "Journal begun anew")
         case .topologyChanged: LocalizedText(ar: "مسالك الوسيط تغيرت", fr: "Topologie modifiée", en: "Broker topology changed")
+        case .revokedKey:
+            LocalizedText(
+                ar: "رسائل بمفتاح ملغى تنتظر قرار شخصين", fr: "Clé révoquée : en attente de deux personnes",
+                en: "Signed by a revoked key: waits for two people")
         case .deadLettered: LocalizedText(ar: "رسالة مهملة", fr: "Message écarté par le courtier", en: "Dead-lettered message")
         }
     }
@@ -130,6 +136,35 @@ struct Findings {
             : try transaction.db.cachedStatement(
                 sql: "SELECT COUNT(*) FROM finding WHERE class = ? AND participant = ? AND cleared IS NULL")
         return try Int.fetchOne(statement, arguments: [kind.rawValue, group]) ?? 0
+    }
+
+    /// Opens what is found now and clears what was found before and is no more: for what is looked at as a whole.
+    ///
+    /// - Parameters:
+    ///   - found: by key; what is known of an open one is brought up to date.
+    ///   - prefix: how the keys begin that this look answers for.
+    func agree(_ kind: FindingClass, prefix: String, with found: [Found], cause: String) throws {
+        let open = try Set(
+            String.fetchAll(
+                transaction.db.cachedStatement(
+                    sql: "SELECT key FROM finding WHERE class = ?1 AND cleared IS NULL AND substr(key, 1, length(?2)) = ?2"),
+                arguments: [kind.rawValue, prefix]))
+        for key in open.subtracting(found.map(\.key)).sorted() { try clear(kind, key: key, cause: cause) }
+        for one in found {
+            guard open.contains(one.key) else {
+                try self.open(kind, key: one.key, participant: one.participant, evidence: one.evidence)
+                continue
+            }
+            try transaction.db.cachedStatement(
+                sql: "UPDATE finding SET evidence = ?1 WHERE class = ?2 AND key = ?3 AND cleared IS NULL AND evidence <> ?1"
+            ).execute(arguments: [JSON.object(one.evidence).text, kind.rawValue, one.key])
+        }
+    }
+
+    struct Found {
+        let key: String
+        var participant: ParticipantID?
+        let evidence: JSONObject
     }
 
     /// The same for what is open once a request.

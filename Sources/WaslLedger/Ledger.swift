@@ -15,10 +15,12 @@ public final class Ledger: Sendable {
         public let catalogue: CatalogueHolder
         public let times: LedgerTimes
         public let version: String
+        /// `nil` where the ledger was not told how to look.
+        public let topologyDifferences: TopologyDifferences?
 
         public init(
             journalPath: String, headPath: String, keys: KeyFile, registry: RegistryHolder, catalogue: CatalogueHolder,
-            times: LedgerTimes, version: String
+            times: LedgerTimes, version: String, topologyDifferences: TopologyDifferences? = nil
         ) {
             self.journalPath = journalPath
             self.headPath = headPath
@@ -27,6 +29,7 @@ public final class Ledger: Sendable {
             self.catalogue = catalogue
             self.times = times
             self.version = version
+            self.topologyDifferences = topologyDifferences
         }
     }
 
@@ -40,15 +43,15 @@ public final class Ledger: Sendable {
     private let consuming: ConsumingPump<LedgerDeliveries>
     private let control: ConsumingPump<LedgerControl>
 
-    /// - Throws: ``JournalError``
+    /// - Throws: ``JournalError``; ``SealError`` for a registry older than the one held before.
     public init(_ parts: Parts, broker: any Broker, logger: Logger) throws {
         self.parts = parts
         self.logger = logger
         let identity = JournalIdentity(source: Source(role: .ledger, participant: .ledger), key: parts.keys.signing)
-        journal = Journal(
-            try JournalStore(
-                path: parts.journalPath, headPath: parts.headPath, identity: identity, migrations: LedgerSchema.register),
-            logger: logger)
+        let store = try JournalStore(
+            path: parts.journalPath, headPath: parts.headPath, identity: identity, migrations: LedgerSchema.register)
+        try store.begin(with: parts.registry)
+        journal = Journal(store, logger: logger)
         startedAt = journal.now
         steps = LedgerSteps(catalogue: parts.catalogue, times: parts.times)
         publishing = PublishingPump(journal, link: broker.publisher(name: "ledger publishing"), logger: logger)
@@ -70,6 +73,7 @@ public final class Ledger: Sendable {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.sweepRegularly() }
             group.addTask { await self.beat() }
+            if let differences = parts.topologyDifferences { group.addTask { await self.lookAtTopology(differences) } }
         }
         await consuming.close()
         await control.close()
@@ -79,14 +83,18 @@ public final class Ledger: Sendable {
 
     public var isConsuming: Bool { consuming.isUp }
 
+    /// Reads the registry again, as an operator asks. What is newer is published to everybody.
+    public func reloadRegistry() async throws { try await parts.registry.reload(in: journal) }
+
     private func sweepRegularly() async {
         while !Task.isCancelled {
             // What did not come while nothing could come is not missing.
             if consuming.isUp {
                 do {
-                    let registry = parts.registry.registry
+                    let (registry, signed) = parts.registry.registryAndText
                     try await journal.commit { [steps, startedAt] in
                         try steps.sweep(registry, startedAt: startedAt, in: $0)
+                        try steps.publish(registry, signed, in: $0)
                     }
                     changes.notify()
                 } catch {

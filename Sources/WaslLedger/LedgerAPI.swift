@@ -32,6 +32,8 @@ extension Ledger {
         routes.post("/v1/findings/:number/close") { [self] request, context in
             try await close(request, finding: context.parameters.get("number") ?? "")
         }
+        routes.get("/v1/review") { [self] _, _ in .json(try await journal.read { try LedgerReview.list($0) }) }
+        routes.post("/v1/topology-report") { [self] request, _ in try await topologyReport(request) }
         routes.get("/v1/quarantine") { [self] _, _ in .json(try await journal.quarantine()) }
         return routes.router
     }

@@ -42,8 +42,11 @@ struct Refused: Sendable {
     let signer: ParticipantID?
     /// Whose user put it on the broker, by the part of the routing key that the broker's permissions hold to the user.
     let brokersWord: ParticipantID?
+    /// Where nothing is wrong with it but that its key was revoked.
+    let revoked: RevokedWord?
 
-    init(_ delivery: Delivery, _ envelope: Envelope?, _ reason: String, _ registry: Registry) {
+    init(_ delivery: Delivery, _ envelope: Envelope?, _ reason: String, _ registry: Registry, revoked: RevokedWord? = nil) {
+        self.revoked = revoked
         self.delivery = delivery
         self.envelope = envelope
         self.reason = reason
@@ -96,23 +99,24 @@ package struct LedgerDeliveries: DeliveryHandler {
                 prepared.refused.append(Refused(delivery, try? Envelope(parsing: delivery.body), "\(error)", registry))
             }
         }
-        var refusals: [Int: String] = [:]
+        var refusals: [Int: SealError] = [:]
         for run in LedgerDeliveries.runs(parsed) {
             guard let last = run.last else { continue }
-            if (try? check.verify(parsed[last].envelope, parsed[last].delivery)) != nil {
+            if (try? check.verify(parsed[last].envelope, parsed[last].delivery)) == true {
                 for index in run.dropLast() { parsed[index].isChecked = false }
                 continue
             }
             // The end does not vouch: each for itself, to find the ones that are good.
             for index in run {
-                do { try check.verify(parsed[index].envelope, parsed[index].delivery) } catch {
-                    refusals[index] = "wasl-signature: \(error)"
-                }
+                do { try check.verify(parsed[index].envelope, parsed[index].delivery) } catch { refusals[index] = error }
             }
         }
         for (index, message) in parsed.enumerated() {
-            if let reason = refusals[index] {
-                prepared.refused.append(Refused(message.delivery, message.envelope, reason, registry))
+            if let error = refusals[index] {
+                prepared.refused.append(
+                    Refused(
+                        message.delivery, message.envelope, "wasl-signature: \(error)", registry,
+                        revoked: error.code == .revoked ? RevokedWord(message.envelope, registry) : nil))
             } else {
                 prepared.verified.append(message)
             }
@@ -125,7 +129,7 @@ package struct LedgerDeliveries: DeliveryHandler {
         let epoch: EpochID
     }
 
-    /// Groups indices into runs: one lane, consecutive numbers, each chained to the one before. Presence stands alone.
+    /// Groups indices into runs: one lane, one key, consecutive numbers, each chained to the one before. Presence stands alone.
     static func runs(_ messages: [Verified]) -> [[Int]] {
         var runs: [[Int]] = []
         var byLane: [Lane: [Int]] = [:]
@@ -161,9 +165,14 @@ package struct LedgerDeliveries: DeliveryHandler {
 extension Verified {
     var sequence: Int64 { envelope.lane?.sequence ?? 0 }
 
+    /// Of its signature: it names the key, and is the same text for every message of that key.
+    private var header: Substring? { delivery.signature?.prefix { $0 != "." } }
+
     fileprivate func follows(_ other: Verified) -> Bool {
         guard let lane = envelope.lane, let before = other.envelope.lane else { return false }
         return lane.sequence == before.sequence + 1 && lane.chain == other.digest
+            // A good key does not carry a revoked one's word in.
+            && header == other.header
             // Keys are judged at each message's time: a run must not carry an old key's word past its end, nor a new one's before it.
             && (0..<3_600_000).contains(envelope.time.milliseconds - other.envelope.time.milliseconds)
     }

@@ -36,6 +36,7 @@ extension LedgerSteps {
                 }
             }
         case .messageRefused:
+            if try waits(envelope, transaction) { return }
             // Its word that something came; not whose it was.
             try findings.open(
                 .refusedMessage, key: "\(envelope.source.participant) \(envelope.data["digest"]?.string ?? envelope.id)",

@@ -133,5 +133,6 @@ package enum LedgerSchema {
                     """)
         }
         registerPairs(in: &migrator)
+        registerRegistry(in: &migrator)
     }
 }

@@ -24,6 +24,7 @@ package struct LedgerSteps: Sendable {
     func record(_ prepared: LedgerDeliveries.Prepared, in transaction: JournalTransaction) throws {
         let findings = Findings(transaction: transaction, isBounded: planted != .floodListed)
         for refused in prepared.refused { try record(refused, findings, transaction) }
+        try endReview(of: prepared.verified, transaction)
         for message in prepared.verified {
             if message.envelope.type == .presence {
                 try recordPresence(message.envelope, findings, transaction)
@@ -38,6 +39,7 @@ package struct LedgerSteps: Sendable {
     /// Blames whom a signature proves; else says whose user the broker took it from, and blames nobody.
     private func record(_ refused: Refused, _ findings: Findings, _ transaction: JournalTransaction) throws {
         if let envelope = refused.envelope, try isLogged(envelope, refused.delivery, transaction) { return }
+        if let word = refused.revoked { return try holdBack(refused, word, transaction) }
         try transaction.quarantine(refused.delivery, reason: refused.reason)
         let blamed = planted == .claimedSourceBlamed ? refused.envelope?.source.participant : refused.signer
         var evidence: JSONObject = ["reason": .string(refused.reason), "by": "ledger"]

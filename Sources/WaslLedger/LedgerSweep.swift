@@ -32,6 +32,7 @@ extension LedgerSteps {
         try sweepAttachments(findings, transaction)
         try sweepSilence(registry, startedAt, findings, transaction)
         try sweepRegistries(registry.version, expires: registry.expires, findings, transaction)
+        try sweepReview(findings, transaction)
     }
 
     private func sweepGaps(_ findings: Findings, _ transaction: JournalTransaction) throws {

@@ -16,6 +16,8 @@ public enum DetachedSignature {
         case statement = "wasl-statement"
         case close = "wasl-close"
         case resolution = "wasl-resolution"
+        /// What is to become of numbers that a revoked key had signed.
+        case review = "wasl-review"
     }
 
     /// The header's text for a key and a kind, in base64url.

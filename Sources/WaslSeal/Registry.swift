@@ -148,17 +148,27 @@ public struct Registry: Sendable {
         return key.jwk
     }
 
-    /// Verifies a message's signature against its source's key at the message's time.
+    /// Verifies a message's signature against its source's key that was in use at the message's time. What a revoked key signed verifies
+    /// too: whether it counts is another question, see ``requireApproved(_:signedBy:)``.
     ///
     /// - Returns: the `kid`.
     @discardableResult
     public func verify(_ envelope: Envelope, body: [UInt8], signature: String) throws(SealError) -> String {
         if let keyID = try DetachedSignature.verify(signature, over: body, knownHeaders: messageHeaders) {
-            _ = try verificationKey(keyID, of: envelope.source.participant, at: envelope.time)
+            _ = try messageKey(keyID, of: envelope)
             return keyID
         }
         return try DetachedSignature.verify(signature, over: body, as: .message) { keyID throws(SealError) in
-            try verificationKey(keyID, of: envelope.source.participant, at: envelope.time)
+            try messageKey(keyID, of: envelope)
         }
+    }
+
+    private func messageKey(_ keyID: String, of envelope: Envelope) throws(SealError) -> VerificationKey {
+        let participant = envelope.source.participant
+        guard let entry = verificationKeys[keyID], entry.participant == participant, entry.key.use == .signing else {
+            throw unknown(keyID, "a signing key of \(participant)")
+        }
+        guard entry.key.isInUse(at: envelope.time) else { throw SealError(.keyNotValid, "kid: not valid at \(envelope.time)") }
+        return entry.verification
     }
 }

@@ -13,11 +13,13 @@ extension Registry {
         /// Holders of personal keys under the ledger.
         public let reviewers: [String]
         public let at: Timestamp
+        /// What the reviewers signed it with: see ``signers(in:)``. A registry's word stands by the root key; these are the evidence.
+        public let signatures: [String]
 
         /// - Throws: ``SealError`` when fewer than two people decided.
         public init(
             participant: ParticipantID, epoch: EpochID, range: ClosedRange<Int64>, decision: Decision, reviewers: [String],
-            at: Timestamp
+            at: Timestamp, signatures: [String] = []
         ) throws(SealError) {
             guard Set(reviewers).count >= 2 else {
                 throw SealError(.malformed, "reviewers: expected two people, found \(Set(reviewers).count)")
@@ -28,6 +30,7 @@ extension Registry {
             self.decision = decision
             self.reviewers = reviewers
             self.at = at
+            self.signatures = signatures
         }
     }
 
@@ -41,6 +44,21 @@ extension Registry {
     /// - Parameter participant: whose lane; an epoch's number alone may be another's.
     public func isApproved(epoch: EpochID, sequence: Int64, of participant: ParticipantID) -> Bool {
         decision(epoch: epoch, sequence: sequence, of: participant) == .approved
+    }
+
+    /// What a revoked key signed says nothing, whatever time it claims, until two people approve it. Who goes by a log of what was accepted
+    /// before looks there first.
+    ///
+    /// - Parameter keyID: the key by which the message verified.
+    /// - Throws: ``SealError`` with `revoked`
+    public func requireApproved(_ envelope: Envelope, signedBy keyID: String) throws(SealError) {
+        guard isRevoked(keyID) else { return }
+        guard let lane = envelope.lane else { throw SealError(.revoked, "kid: what stands outside a lane cannot be approved") }
+        switch decision(epoch: lane.epoch, sequence: lane.sequence, of: envelope.source.participant) {
+        case .approved: return
+        case .rejected: throw SealError(.revoked, "kid: two people rejected it")
+        case nil: throw SealError(.revoked, "kid: it waits for two people, see `wasl ledger review`")
+        }
     }
 
     /// The people who may review, by the holder's name: who has a personal key under the ledger at that time.
@@ -68,17 +86,21 @@ extension Registry.Approval {
         }
         let reviewers = (json["reviewers"]?.array ?? []).compactMap(\.string)
         let at = try Registry.time(json, "at", at: place)
+        let signatures = (json["signatures"]?.array ?? []).compactMap(\.string)
         do {
             try self.init(
-                participant: participant, epoch: epoch, range: from...through, decision: decision, reviewers: reviewers, at: at)
+                participant: participant, epoch: epoch, range: from...through, decision: decision, reviewers: reviewers, at: at,
+                signatures: signatures)
         } catch { throw SealError(.malformed, "\(place).\(error.reason)") }
     }
 
     public var json: JSON {
-        [
+        var object: JSONObject = [
             "participant": .string(participant.text), "epoch": .string(epoch.text), "from": .integer(range.lowerBound),
             "through": .integer(range.upperBound), "decision": .string(decision.rawValue),
             "reviewers": .array(reviewers.map(JSON.string)), "at": .string(at.description),
         ]
+        if !signatures.isEmpty { object["signatures"] = .array(signatures.map(JSON.string)) }
+        return .object(object)
     }
 }

@@ -30,7 +30,20 @@ public struct RegistryFile: Sendable {
         self.init(signatures: String(decoding: file[..<end], as: UTF8.self), body: Array(file[(end + 1)...]))
     }
 
-    public func write(to path: String) throws { try writePrivateFile(Array(signatures.utf8) + [0x0A] + body, to: path) }
+    private var bytes: [UInt8] { Array(signatures.utf8) + [0x0A] + body }
+
+    public func write(to path: String) throws {
+        try writePrivateFile(bytes, to: path)
+        // Its new name too: a journal may note what is in it, and must not outlive it at a power cut.
+        let folder = (path as NSString).deletingLastPathComponent
+        let descriptor = open(folder.isEmpty ? "." : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw SealError(.unsafeFile, "\(folder): \(String(cString: strerror(errno)))") }
+        defer { close(descriptor) }
+        guard fsync(descriptor) == 0 else { throw SealError(.unsafeFile, "\(folder): \(String(cString: strerror(errno)))") }
+    }
+
+    /// Whether these very bytes are there already: daemons of one machine may have one file, and whoever is first writes it.
+    func isWritten(to path: String) -> Bool { FileManager.default.contents(atPath: path).map { [UInt8]($0) } == bytes }
 
     /// Signature by `kid`: a line holds one or two.
     func signatures(as kind: DetachedSignature.Kind) throws(SealError) -> [String: String] {

@@ -4,7 +4,7 @@ import WaslModel
 
 /// The registry that a daemon goes by: read from a signed file, replaced only by a newer one, kept across restarts.
 public final class RegistryHolder: Sendable {
-    private struct Held {
+    fileprivate struct Held {
         var registry: Registry
         /// Where the registry is on a disk: its signed text, and the root key by which the next one is judged.
         var verified: VerifiedRegistry?
@@ -59,6 +59,9 @@ public final class RegistryHolder: Sendable {
     /// The exact text and signatures of the registry held, to be handed on; `nil` where it is on no disk.
     public var signedText: RegistryFile? { held.withLock { $0.verified?.file } }
 
+    /// The registry held with its own text, so that no newer one comes between the two.
+    public var registryAndText: (registry: Registry, signed: RegistryFile?) { held.withLock { ($0.registry, $0.verified?.file) } }
+
     /// The root key that signs the registries to come: the configured one, or one to which it passed.
     public var rootKey: PublicJWK? { held.withLock { $0.verified?.root.jwk } }
 
@@ -84,23 +87,47 @@ public final class RegistryHolder: Sendable {
         )
     }
 
-    /// Takes a newer registry and writes it down before anybody goes by it. The one that is held already is taken silently.
+    /// A registry that was verified and is on the disk, and that nobody goes by yet: first its version is noted where a restart looks.
+    public struct Accepted: Sendable {
+        fileprivate let held: Held
+        public var version: Int64 { held.registry.version }
+    }
+
+    /// Verifies a newer registry and writes it to the disk; ``goBy(_:)`` makes it the one that is held.
     ///
+    /// - Returns: `nil` for the one that is held already.
     /// - Throws: ``SealError`` with `stale` when it is older than, or another of the same version as, the one held.
-    @discardableResult
-    public func update(_ body: [UInt8], signature: String) throws -> Registry {
+    public func accept(_ body: [UInt8], signature: String) throws -> Accepted? {
         let disk = try onDisk()
         return try held.withLock { held in
             let newer = try RegistryFile(signatures: signature, body: body).verified(by: held.verified?.root ?? disk.configuredRoot)
-            if newer.registry.version == held.registry.version, held.verified?.file.body == body { return held.registry }
+            if newer.registry.version == held.registry.version, held.verified?.file.body == body { return nil }
             guard newer.registry.version > max(held.registry.version, held.versionMin - 1) else {
                 throw SealError(.stale, "registry version \(newer.registry.version) is not newer than \(held.registry.version)")
             }
             try RegistryHolder.requireReadableAtRestart(newer, disk)
-            try newer.file.write(to: disk.path)
-            held = RegistryHolder.completed(newer, disk, versionMin: held.versionMin)
-            return held.registry
+            if !newer.file.isWritten(to: disk.path) { try newer.file.write(to: disk.path) }
+            // Nothing older is written over it meanwhile.
+            held.versionMin = newer.registry.version
+            return Accepted(held: RegistryHolder.completed(newer, disk, versionMin: held.versionMin))
         }
+    }
+
+    /// Holds what was accepted, unless a newer one is held by now.
+    public func goBy(_ accepted: Accepted) {
+        held.withLock { held in
+            guard accepted.version >= held.registry.version else { return }
+            let versionMin = max(held.versionMin, accepted.version)
+            held = accepted.held
+            held.versionMin = versionMin
+        }
+    }
+
+    /// Both in turn, where nothing is noted in between.
+    @discardableResult
+    public func update(_ body: [UInt8], signature: String) throws -> Registry {
+        if let accepted = try accept(body, signature: signature) { goBy(accepted) }
+        return registry
     }
 
     /// A restart begins with the configured root key again: the registry on the disk has to lead from there to its own.
@@ -113,9 +140,10 @@ public final class RegistryHolder: Sendable {
         }
     }
 
-    /// Reads the files again, as an operator asks by SIGHUP. An older version than the one held is refused.
-    @discardableResult
-    public func reload() throws -> Registry {
+    /// Reads the files again, as an operator asks by SIGHUP; ``goBy(_:)`` makes what was read the one that is held.
+    ///
+    /// - Throws: ``SealError`` with `stale` when it is older than the one held.
+    public func acceptFromDisk() throws -> Accepted {
         let disk = try onDisk()
         return try held.withLock { held in
             let found = try RegistryFile(path: disk.path).verified(by: held.verified?.root ?? disk.configuredRoot)
@@ -123,9 +151,16 @@ public final class RegistryHolder: Sendable {
             guard found.registry.version >= versionMin else {
                 throw RegistryHolder.older(found.registry.version, than: versionMin, disk.path)
             }
-            held = RegistryHolder.completed(found, disk, versionMin: held.versionMin)
-            return held.registry
+            held.versionMin = found.registry.version
+            return Accepted(held: RegistryHolder.completed(found, disk, versionMin: held.versionMin))
         }
+    }
+
+    /// Both in turn, where nothing is noted in between.
+    @discardableResult
+    public func reload() throws -> Registry {
+        goBy(try acceptFromDisk())
+        return registry
     }
 
     /// A registry with the archive that lies beside it. Without its archive it works for all keys that are in use.

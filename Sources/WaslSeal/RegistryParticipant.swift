@@ -34,8 +34,11 @@ extension Registry {
 
         /// Keys are judged at the message's own time.
         public func isValid(at time: Timestamp) -> Bool {
-            from <= time && until.map { time < $0 } != false && revoked.map { time < $0 } != false
+            isInUse(at: time) && revoked.map { time < $0 } != false
         }
+
+        /// Whether it was in use at a time; a revocation is judged apart, for who stole a key also chooses what time its messages say.
+        func isInUse(at time: Timestamp) -> Bool { from <= time && until.map { time < $0 } != false }
 
         /// The same key with an end; an earlier one that it has stands.
         public func ending(at time: Timestamp) -> Key {

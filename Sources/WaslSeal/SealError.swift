@@ -2,6 +2,8 @@
 public struct SealError: Error, Sendable, Hashable, CustomStringConvertible {
     public enum Code: String, Sendable {
         case malformed, headerRefused, unknownKey, keyNotValid, badSignature, notDecryptable, badKey, stale, unsafeFile
+        /// By a revoked key: it counts where two people approve it.
+        case revoked
     }
 
     public let code: Code

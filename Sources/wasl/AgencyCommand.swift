@@ -57,8 +57,8 @@ struct AgencyCommand: AsyncParsableCommand {
             try await Daemon.run(
                 router, settings.http, followsParent: followParent, logger: logger,
                 stop: Daemon.Stop(patience: worker.stopPatience) { await worker.drain() },
-                reload: { [registry = settings.registry] in
-                    try registry.reload()
+                reload: {
+                    try await worker.reloadRegistry()
                     try catalogue.reload { try translator.replace(programs: $0.programs(of: agency.id)) }
                 }
             ) {

@@ -25,14 +25,14 @@ enum Daemon {
     ///   - followsParent: ends when standard input does, so that children never outlive a killed parent.
     static func run(
         _ router: Router<BasicRequestContext>, _ http: ParticipantConfiguration.HTTP, followsParent: Bool, logger: Logger,
-        stop: Stop = .plain, reload: @escaping @Sendable () throws -> Void, work: @escaping @Sendable () async throws -> Void
+        stop: Stop = .plain, reload: @escaping @Sendable () async throws -> Void, work: @escaping @Sendable () async throws -> Void
     ) async throws {
         if followsParent { endWithStandardInput() }
         let notices = SystemdNotices()
         let hangUp = onHangUp {
             notices.reloading()
             do {
-                try reload()
+                try await reload()
                 logger.notice("registry and catalogue read again")
             } catch {
                 logger.error("not read again; what was there stays", metadata: ["error": "\(error)"])
@@ -87,10 +87,14 @@ enum Daemon {
         return await ends.first { _ in true } ?? false
     }
 
-    private static func onHangUp(_ action: @escaping @Sendable () -> Void) -> any DispatchSourceSignal {
+    /// One after the other, however fast they come: what comes while one is under way is one more.
+    private static func onHangUp(_ action: @escaping @Sendable () async -> Void) -> any DispatchSourceSignal {
         signal(SIGHUP, SIG_IGN)
+        let (asks, ask) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        Task { for await _ in asks { await action() } }
         let source = DispatchSource.makeSignalSource(signal: SIGHUP, queue: DispatchQueue(label: "reload"))
-        source.setEventHandler(handler: action)
+        source.setEventHandler { ask.yield() }
+        source.setCancelHandler { ask.finish() }
         source.resume()
         return source
     }

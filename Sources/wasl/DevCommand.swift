@@ -162,6 +162,7 @@ enum Reconciliation {
         else { return false }
         let transient = [
             "gap", "not-taken", "in-doubt", "undelivered-outcome", "orphan-outcome", "silent-participant", "attachment-incomplete",
+            "topology-changed",
         ]
         return transient.allSatisfy { (overview["openFindings"]?[$0]?.integer ?? 0) == 0 }
     }

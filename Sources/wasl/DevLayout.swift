@@ -19,6 +19,7 @@ struct DevLayout {
     var rootPublicFile: String { folder + "/keys/root.jwk.json" }
     var tokenFile: String { folder + "/keys/token" }
     var passwordsFolder: String { folder + "/keys/passwords" }
+    var monitorPasswordFile: String { "\(passwordsFolder)/\(Topology.monitorUser).password" }
     func secretFile(_ agency: String) -> String { "\(passwordsFolder)/\(agency).secret" }
     func staffFile(_ id: String) -> String { "\(folder)/keys/staff-\(id).json" }
     func staffPasswordFile(_ id: String) -> String { "\(passwordsFolder)/\(id).desk" }

@@ -54,8 +54,7 @@ struct DevParticipants {
         if !FileManager.default.fileExists(atPath: layout.tokenFile) {
             try writePrivateFile(Array(digestText(randomBytes(32)).utf8), to: layout.tokenFile)
         }
-        for id in participantIDs {
-            let file = "\(layout.passwordsFolder)/\(id).password"
+        for file in participantIDs.map({ "\(layout.passwordsFolder)/\($0).password" }) + [layout.monitorPasswordFile] {
             if !FileManager.default.fileExists(atPath: file) {
                 try writePrivateFile(Array(digestText(randomBytes(32)).utf8), to: file)
             }
@@ -124,7 +123,9 @@ struct DevParticipants {
     }
 
     /// Writes a participant's configuration file.
-    func writeConfiguration(_ id: String, role: Role, port: Int, brokerPort: Int, endpoint: String?, logLevel: String) throws {
+    func writeConfiguration(
+        _ id: String, role: Role, port: Int, brokerPort: Int, managementPort: Int, endpoint: String?, logLevel: String
+    ) throws {
         // Where a `wasl dev` of before had it.
         let old = layout.dataFolder(id) + "/journal.sqlite.head"
         if FileManager.default.fileExists(atPath: old) { try FileManager.default.moveItem(atPath: old, toPath: layout.headFile(id)) }
@@ -137,6 +138,9 @@ struct DevParticipants {
         ]
         if certificates == nil || DevCertificates.saysPassword(role) {
             lines.append("  password-file: \(layout.passwordsFolder)/\(id).password")
+        }
+        if role == .ledger {
+            lines += ["  management: http://127.0.0.1:\(managementPort)", "  monitor-password-file: \(layout.monitorPasswordFile)"]
         }
         lines += certificates?.configuration(id) ?? []
         if role != .ledger { lines.insert("\(role.rawValue): \(id)", at: 0) }

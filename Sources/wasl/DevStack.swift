@@ -94,7 +94,8 @@ final class DevStack: Sendable {
         {
             passwords[id] = try readSecret("\(layout.passwordsFolder)/\(id).password")
         }
-        try await node.management.apply(topology.definitions(passwords: passwords))
+        passwords[Topology.monitorUser] = try readSecret(layout.monitorPasswordFile)
+        try await node.management.apply(topology, passwords: passwords)
     }
 
     private func startChildren() throws {
@@ -111,8 +112,8 @@ final class DevStack: Sendable {
         func add(_ id: String, _ role: Role, endpoint: String? = nil) throws {
             try participants.writeConfiguration(
                 id, role: role, port: ports[id] ?? 0,
-                brokerPort: role == .house ? options.houseBrokerPort ?? node.amqpPort : node.amqpPort, endpoint: endpoint,
-                logLevel: options.logLevel)
+                brokerPort: role == .house ? options.houseBrokerPort ?? node.amqpPort : node.amqpPort,
+                managementPort: node.managementPort, endpoint: endpoint, logLevel: options.logLevel)
             // The configuration of an absent one is there all the same, for whoever runs it.
             if options.absent.contains(id) { return }
             list.append(
@@ -143,7 +144,8 @@ final class DevStack: Sendable {
     func startOnly(_ id: String) throws {
         let role: Role = id == "ledger" ? .ledger : participants.houses.contains { $0.id == id } ? .house : .agency
         try participants.writeConfiguration(
-            id, role: role, port: ports[id] ?? 0, brokerPort: node.amqpPort, endpoint: nil, logLevel: options.logLevel)
+            id, role: role, port: ports[id] ?? 0, brokerPort: node.amqpPort, managementPort: node.managementPort, endpoint: nil,
+            logLevel: options.logLevel)
         var child = Child(name: id, arguments: [role.rawValue, "run", "--config", layout.configFile(id), "--follow-parent"])
         child.process = try spawn(child.name, child.arguments)
         children.withLock { $0 = [child] }

@@ -30,8 +30,8 @@ struct HouseCommand: AsyncParsableCommand {
                 description: try settings.description("house"))
             try await Daemon.run(
                 router, settings.http, followsParent: followParent, logger: logger,
-                reload: { [registry = settings.registry] in
-                    try registry.reload()
+                reload: {
+                    try await house.reloadRegistry()
                     try catalogue.reload()
                 }
             ) {

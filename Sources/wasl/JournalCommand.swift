@@ -67,13 +67,12 @@ struct JournalCommand: ParsableCommand {
                 throw Failure.badInput("--evidence \(evidence): cannot be read")
             }
             let registry = settings.registry.registry
-            let messages = try EvidenceFile.read([UInt8](data)) {
-                try registry.verify($0.envelope, body: $0.body, signature: $0.signature)
-            }
+            let messages = try EvidenceFile.read([UInt8](data)) { try $0.verify(under: registry) }
             let known: Int
             if role == "house" {
                 known = try House.rebuild(
-                    settings.participant, settings.journalPath, settings.headFile, settings.keys, from: messages, reason: reason)
+                    settings.participant, settings.journalPath, settings.headFile, settings.keys, settings.registry, from: messages,
+                    reason: reason)
             } else {
                 let catalogue = try Catalogue(folder: settings.schemas)
                 guard let agency = catalogue.agencies[settings.participant] else {

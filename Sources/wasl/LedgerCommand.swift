@@ -7,7 +7,7 @@ import WaslModel
 struct LedgerCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "ledger", abstract: "The central ledger.",
-        subcommands: [Run.self, StaffCommand.self, Close.self, Verify.self, Evidence.self])
+        subcommands: [Run.self, StaffCommand.self, Close.self, ReviewCommand.self, Verify.self, Evidence.self])
 
     struct Run: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
@@ -36,14 +36,16 @@ struct LedgerCommand: AsyncParsableCommand {
                 Ledger.Parts(
                     journalPath: settings.journalPath, headPath: settings.headFile, keys: settings.keys,
                     registry: settings.registry, catalogue: catalogue, times: times,
-                    version: Wasl.version), broker: AMQPBroker(settings.broker, logger: logger), logger: logger)
+                    version: Wasl.version,
+                    topologyDifferences: settings.monitor.map { $0.differences }), broker: AMQPBroker(settings.broker, logger: logger),
+                logger: logger)
             let router = ledger.router(
                 token: settings.http.token, metricsToken: settings.http.metricsToken, hosts: settings.http.hosts, staffFile: staffFile,
                 description: try settings.description("ledger"))
             try await Daemon.run(
                 router, settings.http, followsParent: followParent, logger: logger,
-                reload: { [registry = settings.registry] in
-                    try registry.reload()
+                reload: {
+                    try await ledger.reloadRegistry()
                     try catalogue.reload()
                 }
             ) { await ledger.run() }

@@ -16,10 +16,22 @@ struct ParticipantConfiguration {
     let registry: RegistryHolder
     let schemas: String
     let broker: BrokerConfiguration
+    let monitor: Monitor?
     let http: HTTP
     let logLevel: Logger.Level
     /// The settings themselves, for keys that only one role knows; `finish()` is called after those.
     let settings: Settings
+
+    /// How the ledger looks at the broker's queues and bindings.
+    struct Monitor {
+        let management: BrokerManagement
+        let part: Topology.Part
+
+        @Sendable func differences(_ registry: Registry) async throws -> [String] {
+            let seen = try await management.queuesAndBindings()
+            return Topology(registry, part: part).differences(queues: seen.queues, bindings: seen.bindings)
+        }
+    }
 
     struct HTTP {
         let host: String
@@ -57,7 +69,9 @@ struct ParticipantConfiguration {
         registry = try RegistryHolder(
             path: try settings.requiredString("registry"), rootKey: try PublicJWK(JSON.parse([UInt8](data))))
         schemas = try settings.requiredString("schemas")
-        broker = try ParticipantConfiguration.broker(settings, participant)
+        guard let group = try settings.group("broker") else { throw settings.error("broker", "missing") }
+        broker = try ParticipantConfiguration.broker(group, settings, participant)
+        monitor = try participant == .ledger ? ParticipantConfiguration.monitor(group) : nil
         http = try ParticipantConfiguration.http(settings)
         let level = try settings.string("log-level") ?? "info"
         guard let logLevel = Logger.Level(rawValue: level) else {
@@ -106,8 +120,24 @@ struct ParticipantConfiguration {
         return String(cString: real)
     }
 
-    private static func broker(_ settings: Settings, _ participant: ParticipantID) throws -> BrokerConfiguration {
-        guard let group = try settings.group("broker") else { throw settings.error("broker", "missing") }
+    private static func monitor(_ group: Settings) throws -> Monitor? {
+        let part = try group.word("part", Topology.Part.self) ?? .whole
+        switch (try group.string("management"), try group.string("monitor-password-file")) {
+        case (nil, nil): return nil
+        case (_?, nil):
+            throw group.error("monitor-password-file", "missing: the file with the password of the user \(Topology.monitorUser)")
+        case (nil, _?): throw group.error("management", "missing: the address of the broker's management, such as http://127.0.0.1:15672")
+        case (let address?, let file?):
+            guard address.hasPrefix("http://") || address.hasPrefix("https://") else {
+                throw group.error("management", "expected an address that begins with http:// or https://")
+            }
+            return Monitor(
+                management: BrokerManagement(
+                    address: address, user: Topology.monitorUser, password: try secret(group, "monitor-password-file", file)), part: part)
+        }
+    }
+
+    private static func broker(_ group: Settings, _ settings: Settings, _ participant: ParticipantID) throws -> BrokerConfiguration {
         let host = try group.requiredString("host")
         guard let port = try group.integer("port", in: 1...65535) else { throw group.error("port", "missing") }
         let tls = try group.group("tls").map(tls)

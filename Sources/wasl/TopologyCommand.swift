@@ -91,11 +91,16 @@ struct TopologyCommand: AsyncParsableCommand {
             discussion: """
                 Example: wasl topology check --registry registry.signed --root-key root.jwk.json \
                 --management http://127.0.0.1:15672 --password-file admin.password
+
+                With --report the ledger is told what differs, and keeps it as findings until a later check no longer names it.
                 """)
 
         @OptionGroup var options: TopologyOptions
+        @Option(help: "The ledger's address, to tell it what was found.") var report: String?
+        @Option(help: "The file with the ledger's token, for --report.") var tokenFile: String?
 
         func run() async throws {
+            guard (report == nil) == (tokenFile == nil) else { throw Failure.usage("--report and --token-file go together") }
             let (topology, broker) = (try options.topology(), try options.broker())
             let definitions = try await broker.definitions()
             let differences = topology.differences(from: definitions)
@@ -103,6 +108,14 @@ struct TopologyCommand: AsyncParsableCommand {
             for user in topology.surplusUsers(in: definitions) {
                 let open = try await broker.connections(of: user).count
                 if open > 0 { print("  \(user) has \(open) open connections") }
+            }
+            if let report, let tokenFile {
+                let body: JSON = ["broker": .string(options.management), "differences": .array(differences.map(JSON.string))]
+                let (status, answer) = try await Program.http(
+                    "POST", report + "/v1/topology-report", token: try readSecret(tokenFile), body: body)
+                guard status == 200 else {
+                    throw Failure.unavailable("\(report): the ledger did not take the report (\(status)) \(answer["detail"]?.string ?? "")")
+                }
             }
             if !differences.isEmpty {
                 throw Failure.notAsItShouldBe(

@@ -30,10 +30,14 @@ private final class Directorate: Sendable {
     func text(_ name: String) throws -> String { try String(contentsOfFile: "\(base)/\(name)", encoding: .utf8) }
 
     @discardableResult
-    func wasl(_ arguments: [String], fails status: Int32 = 0) throws -> String {
+    func wasl(_ arguments: [String], fails status: Int32 = 0) throws -> String { try run(["registry"] + arguments, fails: status) }
+
+    /// - Returns: what the program said, on both outputs.
+    @discardableResult
+    func run(_ arguments: [String], fails status: Int32 = 0) throws -> String {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: TestWorld.executable)
-        process.arguments = ["registry"] + arguments
+        process.arguments = arguments
         let said = base + "/said-\(UUID().uuidString)"
         try Data().write(to: URL(fileURLWithPath: said))
         let output = try #require(FileHandle(forWritingAtPath: said))
@@ -42,7 +46,7 @@ private final class Directorate: Sendable {
         try process.run()
         process.waitUntilExit()
         let text = try String(contentsOfFile: said, encoding: .utf8)
-        #expect(process.terminationStatus == status, "wasl registry \(arguments.joined(separator: " ")): \(text)")
+        #expect(process.terminationStatus == status, "wasl \(arguments.joined(separator: " ")): \(text)")
         return text
     }
 
@@ -202,22 +206,59 @@ private final class Directorate: Sendable {
         #expect(try test.held(old).rootKey == new)
     }
 
-    @Test func decisionsOfTwoReviewersTravelInTheRegistry() throws {
+    @Test func whatTwoReviewersSignTravelsInTheRegistryWithTheirSignatures() throws {
         let test = try Directorate()
         try test.found()
         let epoch = "01900000-0000-7000-8000-000000000001"
-        func approve(_ reviewers: [String], fails status: Int32) throws -> String {
-            try test.wasl(
+        let paper = test.base + "/review.json"
+        for (name, file) in test.keys { try file.write(to: "\(test.base)/\(name).json") }
+        func state(_ decision: String, by person: String) throws {
+            try? FileManager.default.removeItem(atPath: paper)
+            try test.run(
                 [
-                    "approve", "--folder", test.folder, "--participant", "hydra", "--epoch", epoch, "--from", "5", "--through", "9",
-                    "--decision", "approved",
-                ] + reviewers.flatMap { ["--reviewer", $0] }, fails: status)
+                    "ledger", "review", decision, "--participant", "hydra", "--epoch", epoch, "--from", "5", "--through", "9", "--key",
+                    "\(test.base)/\(person).json", "--out", paper,
+                ])
         }
-        #expect(try approve(["amel", "amel"], fails: 64).contains("two people"))
-        #expect(try approve(["amel", "stranger"], fails: 78).contains("stranger had no personal key under the ledger"))
-        try #expect(approve(["amel", "bechir"], fails: 0).contains("approvals.yaml"))
+        func sign(by person: String, fails status: Int32 = 0) throws -> String {
+            try test.run(["ledger", "review", "sign", "--file", paper, "--key", "\(test.base)/\(person).json"], fails: status)
+        }
+        func approve(fails status: Int32 = 0) throws -> String { try test.edit("approve", "--file", paper, fails: status) }
+
+        try state("approve", by: "amel")
+        #expect(try approve(fails: 65).contains("expected two people"), "one signature decides nothing")
+        #expect(try sign(by: "amel", fails: 65).contains("the same key has signed already"))
+        _ = try sign(by: "steg")
+        #expect(try approve(fails: 65).contains("nobody's personal key under the ledger"))
+        #expect(try !test.text("registry/approvals.yaml").contains(epoch), "what is refused is not written")
+
+        try state("approve", by: "amel")
+        _ = try sign(by: "bechir")
+        let whole = try String(contentsOfFile: paper, encoding: .utf8)
+        try whole.replacing(#""through": 9"#, with: #""through": 99"#).write(toFile: paper, atomically: true, encoding: .utf8)
+        #expect(try approve(fails: 65).contains("does not match"), "a decision that was changed after it was signed")
+        try whole.write(toFile: paper, atomically: true, encoding: .utf8)
+        #expect(try approve().contains("approved by amel, bechir"))
+        #expect(try approve(fails: 65).contains("already"))
         #expect(try test.sign().contains("decided: hydra \(epoch) 5 to 9: approved by amel, bechir"))
-        #expect(try test.held().registry.isApproved(epoch: EpochID(epoch)!, sequence: 9, of: hydra))
+        let registry = try test.held().registry
+        #expect(registry.isApproved(epoch: EpochID(epoch)!, sequence: 9, of: hydra))
+        #expect(try registry.approvals.map { try $0.signers(in: registry) } == [["amel", "bechir"]])
+
+        // A row that was changed by hand is no word of these two.
+        let rows = try test.text("registry/approvals.yaml")
+        try test.write(rows.replacing("through: 9", with: "through: 99"), "registry/approvals.yaml")
+        let said = try test.sign(fails: 78)
+        for part in ["approvals.yaml", "approvals[0].signatures", "wasl registry approve"] {
+            #expect(said.contains(part), "\(part) in \(said)")
+        }
+        try test.write(rows, "registry/approvals.yaml")
+
+        try state("reject", by: "bechir")
+        _ = try sign(by: "amel")
+        _ = try approve()
+        try test.sign()
+        #expect(try test.held().registry.decision(epoch: EpochID(epoch)!, sequence: 9, of: hydra) == .rejected, "the last word stands")
     }
 
     @Test(arguments: [

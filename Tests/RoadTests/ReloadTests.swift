@@ -7,7 +7,7 @@ import WaslBroker
 import WaslModel
 import WaslSeal
 
-/// A running daemon is asked by SIGHUP to read its catalogue again.
+/// A running daemon is asked by SIGHUP to read its registry and catalogue again.
 @Suite struct ReloadTests {
     private let world: TestWorld
 
@@ -30,6 +30,10 @@ import WaslSeal
             http: { port: \(port), token-file: \(world.folder)/token }
             """
         try text.write(toFile: world.folder + "/house.yaml", atomically: true, encoding: .utf8)
+        return try launch()
+    }
+
+    private func launch() throws -> (process: Process, log: Recorder<String>) {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: TestWorld.executable)
         process.arguments = ["house", "run", "--config", world.folder + "/house.yaml"]
@@ -40,6 +44,42 @@ import WaslSeal
         process.standardOutput = pipe
         try process.run()
         return (process, log)
+    }
+
+    /// Puts a registry of a version into the house's place.
+    private func hand(_ version: Int64) throws {
+        let held = world.registry.registry
+        let registry = try Registry(
+            version: version, issued: held.issued, expires: held.expires, participants: Array(held.participants.values))
+        try RegistryHolder.write(registry, to: world.folder + "/registry.signed", rootKey: world.root)
+    }
+
+    @Test func aRestartWithAnOlderRegistryIsRefusedAlsoWhereTheNewerCameByReload() async throws {
+        let port = try PrivateNode.freePorts(1)[0]
+        let (process, log) = try start(port)
+        await log.wait(for: "the daemon to be ready") { $0.joined().contains("ready") }
+        try hand(6)
+        kill(process.processIdentifier, SIGHUP)
+        await log.wait(for: "the newer registry to be read") { $0.joined().contains("registry and catalogue read again") }
+        try hand(4)
+        kill(process.processIdentifier, SIGHUP)
+        await log.wait(for: "the older registry to be refused") { $0.joined().contains("what was there stays") }
+        // Killed, so that nothing is put in order on the way out.
+        kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+
+        let (refused, words) = try launch()
+        await words.wait(for: "the restart to be refused") { $0.joined().contains("put the newest registry in its place") }
+        refused.waitUntilExit()
+        #expect(refused.terminationStatus == 78)
+        for part in ["version 4", "older than 6", world.folder + "/registry.signed"] {
+            #expect(words.elements.joined().contains(part), "\(part) in \(words.elements.joined())")
+        }
+
+        try hand(6)
+        let (again, ready) = try launch()
+        defer { again.terminate() }
+        await ready.wait(for: "the daemon to be ready with the newest") { $0.joined().contains("ready") }
     }
 
     private func order(_ contract: Int, _ port: Int, _ key: String) async throws -> UInt {

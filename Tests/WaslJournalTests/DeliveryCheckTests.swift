@@ -72,31 +72,69 @@ import WaslSeal
         #expect(reason?.contains("keyNotValid") == true)
     }
 
-    @Test func aRevokedKeySaysNothingToParticipantsAndIsJudgedAtItsTimeByTheLedger() throws {
-        let (held, now) = (world.registry.registry, TestClock.shared.now)
+    /// hydra's key is revoked as of a moment, and two people may have decided about some numbers.
+    private func revoking(at time: Timestamp, _ approvals: [Registry.Approval] = []) throws -> Registry {
+        let held = world.registry.registry
         let participants = held.participants.values.map { participant in
-            participant.id.text != "hydra"
-                ? participant
-                : Registry.Participant(
-                    id: participant.id, role: participant.role, names: participant.names,
-                    keys: participant.keys.map { $0.revoked(from: now.advanced(by: .seconds(60))) }, services: participant.services)
+            participant.id == ParticipantID("hydra")!
+                ? participant.with(keys: participant.keys.map { $0.revoked(from: time) }) : participant
         }
-        let registry = try Registry(version: 6, issued: held.issued, expires: held.expires, participants: participants)
-        func isAccepted(_ delivery: Delivery, by recipient: String?) -> Bool {
-            let check = DeliveryCheck(registry: registry, recipient: recipient.flatMap { ParticipantID($0) })
-            return if case .accepted = check.check(delivery) { true } else { false }
-        }
-        let before = try world.delivery(try request(time: now))
-        let after = try world.delivery(try request(time: now.advanced(by: .seconds(120))))
-        #expect(!isAccepted(before, by: "steg"), "who stole a key also chooses what time its messages say")
-        #expect(isAccepted(before, by: nil) && !isAccepted(after, by: nil))
+        return try Registry(
+            version: 6, issued: held.issued, expires: held.expires, participants: participants, approvals: approvals)
     }
 
-    @Test(arguments: [MessageType.requestSubmitted, .outcome, .requestTaken, .attachmentChunk, .outcomeDelivered])
-    func theLedgerSaysNothingInAnothersPlace(_ type: MessageType) throws {
-        var envelope = try request()
-        (envelope.source, envelope.type) = (Source("/ledger")!, type)
-        #expect(refusal(try world.delivery(envelope))?.hasPrefix("type:") == true)
+    private func refusal(_ envelope: Envelope, under registry: Registry, recipient: String?) throws -> String? {
+        let check = DeliveryCheck(registry: registry, recipient: recipient.flatMap { ParticipantID($0) })
+        if case .refused(_, let reason) = check.check(try world.delivery(envelope)) { return reason }
+        return nil
+    }
+
+    @Test(arguments: ["steg", nil], [-3600, 3600] as [Int64])
+    func aRevokedKeySaysNothingToAnybodyWhateverTimeItClaims(_ recipient: String?, _ seconds: Int64) throws {
+        let envelope = try request()
+        let registry = try revoking(at: envelope.time.advanced(by: .seconds(seconds)))
+        let reason = try refusal(envelope, under: registry, recipient: recipient)
+        #expect(reason?.hasPrefix("wasl-signature: revoked:") == true, "\(reason ?? "accepted")")
+    }
+
+    @Test(arguments: ["steg", nil], [-3600, 3600] as [Int64])
+    func whatTwoPeopleApprovedCountsForEverybodyAndNothingElseDoes(_ recipient: String?, _ seconds: Int64) throws {
+        let envelope = try request()
+        let (time, epoch, hydra) = (envelope.time, envelope.lane!.epoch, ParticipantID("hydra")!)
+        func approving(
+            _ range: ClosedRange<Int64>, _ decision: Registry.Approval.Decision = .approved, of id: ParticipantID
+        ) throws -> Registry {
+            try revoking(
+                at: time.advanced(by: .seconds(seconds)),
+                [
+                    Registry.Approval(
+                        participant: id, epoch: epoch, range: range, decision: decision, reviewers: ["amel", "bechir"], at: time)
+                ])
+        }
+        #expect(try refusal(envelope, under: approving(1...1, of: hydra), recipient: recipient) == nil)
+        for registry in [
+            try approving(2...9, of: hydra), try approving(1...1, of: ParticipantID("kerker")!), try approving(1...1, .rejected, of: hydra),
+        ] {
+            #expect(try refusal(envelope, under: registry, recipient: recipient)?.hasPrefix("wasl-signature: revoked:") == true)
+        }
+    }
+
+    @Test func presenceOfARevokedKeyIsRefusedWhateverWasApproved() throws {
+        let envelope = Envelope(
+            id: TestWorld.uuid().text, type: .presence, source: Source("/houses/hydra")!, time: TestClock.shared.now, data: [:])
+        let registry = try revoking(at: TestWorld.start.advanced(by: .seconds(1)))
+        #expect(try refusal(envelope, under: registry, recipient: nil)?.hasPrefix("wasl-signature: revoked:") == true)
+    }
+
+    @Test func evidenceThatWasLoggedStandsAndWhatWasSetAsideUnderARevokedKeyDoesNot() throws {
+        let envelope = try request()
+        let delivery = try world.delivery(envelope)
+        let registry = try revoking(at: envelope.time)
+        let logged = try Evidence(body: delivery.body, signature: delivery.signature!)
+        let setAside = try Evidence(body: delivery.body, signature: delivery.signature!, isSetAside: true)
+        #expect(throws: Never.self) { try logged.verify(under: registry) }
+        #expect(throws: SealError.self) { try setAside.verify(under: registry) }
+        #expect(throws: Never.self) { try setAside.verify(under: world.registry.registry) }
     }
 
     @Test func aTruncatedBodyIsRefused() throws {

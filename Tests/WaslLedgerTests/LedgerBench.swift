@@ -127,6 +127,57 @@ final class LedgerBench {
             .map { try Envelope(parsing: $0.body) }
     }
 
+    // MARK: The registry's changes
+
+    /// The next registry: hydra's key is revoked, and it has eid's in its place; eid is gone.
+    func revokeHydrasKey(at time: Timestamp? = nil, _ approvals: [Registry.Approval] = []) throws {
+        let held = world.registry.registry
+        let participants = held.participants.values.filter { $0.id.text != "eid" }.map { participant in
+            guard participant.id.text == "hydra" else { return participant }
+            let new = Registry.Key(jwk: world.keys["eid"]!.signing.jwk, use: .signing, from: TestWorld.start)
+            return participant.with(
+                keys: participant.keys.filter { $0.jwk != new.jwk }.map { $0.revoked(from: time ?? clock.now) } + [new])
+        }
+        try world.registry.replace(
+            with: Registry(
+                version: held.version + 1, issued: held.issued, expires: held.expires, participants: participants,
+                approvals: held.approvals + approvals))
+    }
+
+    /// What two people decided about numbers of hydra's lane.
+    func decided(_ decision: Registry.Approval.Decision, _ range: ClosedRange<Int64>) throws -> Registry.Approval {
+        try Registry.Approval(
+            participant: ParticipantID("hydra")!, epoch: lanes["hydra"]!.epoch, range: range, decision: decision,
+            reviewers: ["amel", "bechir"], at: clock.now)
+    }
+
+    /// What the ledger does under a newer registry with what it had set aside.
+    func reexamine() throws {
+        let deliveries = try store.transaction { try $0.setAside(for: .signature) }.result
+        let prepared = handler.prepare(deliveries)
+        _ = try store.transaction { try handler.record(prepared, in: $0) }
+    }
+
+    /// - Returns: what the ledger says, one sweep's worth.
+    @discardableResult
+    func publish(_ signed: RegistryFile? = nil) throws -> [Envelope] {
+        let held = world.registry.registryAndText
+        return try store.transaction { try handler.steps.publish(held.registry, signed ?? held.signed, in: $0) }.appended
+            .map { try Envelope(parsing: $0.body) }
+    }
+
+    /// The open findings of a class, by key.
+    func findings(_ kind: FindingClass) throws -> [String: JSON] {
+        try store.read { db in
+            Dictionary(
+                uniqueKeysWithValues: try Row.fetchAll(
+                    db, sql: "SELECT key, evidence FROM finding WHERE cleared IS NULL AND class = ?", arguments: [kind.rawValue]
+                ).map { ($0[0] as String, try JSON.parse(Array(($0[1] as String).utf8))) })
+        }
+    }
+
+    func count(of table: String) throws -> Int? { try store.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM \(table)") } }
+
     struct Named: Hashable {
         let kind: String
         let participant: String?

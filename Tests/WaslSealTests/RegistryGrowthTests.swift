@@ -193,4 +193,43 @@ import WaslSeal
             ])
         #expect(registry.reviewers(at: TestWorld.start.advanced(by: .seconds(1))) == ["amel", "bechir"])
     }
+
+    @Test func whoeverReadsADecisionCanCheckWhoSignedIt() throws {
+        let (amel, amelToo, bechir, stranger) = (SigningKey(), SigningKey(), SigningKey(), SigningKey())
+        func person(_ name: String, _ key: SigningKey) -> Registry.Key {
+            Registry.Key(jwk: key.jwk, use: .person, holder: name, from: TestWorld.start)
+        }
+        let names = LocalizedText(ar: "", fr: "", en: "")
+        let ledger = Registry.Participant(
+            id: .ledger, role: .ledger, names: names, keys: [person("amel", amel), person("amel", amelToo), person("bechir", bechir)])
+        // A personal key of an agency reviews nothing.
+        let steg = Registry.Participant(id: ParticipantID("steg")!, role: .agency, names: names, keys: [person("stranger", stranger)])
+        func registry(_ approvals: [Registry.Approval]) throws -> Registry {
+            try Registry(
+                version: 1, issued: TestWorld.start, expires: TestWorld.start, participants: [ledger, steg], approvals: approvals)
+        }
+        let review = Registry.Review(participant: hydra, epoch: epoch, range: 1...9, decision: .approved, at: TestWorld.start)
+        let held = try registry([])
+        func approval(_ keys: [SigningKey]) throws -> Registry.Approval {
+            try review.approval(keys.map { try review.signed(with: $0) }) { keyID throws(SealError) in
+                try held.reviewer(keyID, at: review.at)
+            }
+        }
+        let decided = try approval([amel, bechir])
+        let read = try Registry(registry([decided]).json)
+        #expect(read.approvals == [decided])
+        #expect(try read.approvals[0].signers(in: read) == ["amel", "bechir"])
+        for keys in [[amel, amelToo], [amel, stranger], [amel], [amel, SigningKey()]] {
+            #expect(throws: SealError.self) { try approval(keys) }
+        }
+        for other in [
+            Registry.Review(participant: hydra, epoch: epoch, range: 1...10, decision: .approved, at: review.at),
+            Registry.Review(participant: hydra, epoch: epoch, range: 1...9, decision: .rejected, at: review.at),
+            Registry.Review(participant: ParticipantID("kerker")!, epoch: epoch, range: 1...9, decision: .approved, at: review.at),
+        ] {
+            #expect(throws: SealError.self) {
+                try other.signers(decided.signatures) { keyID throws(SealError) in try held.reviewer(keyID, at: review.at) }
+            }
+        }
+    }
 }

@@ -24,7 +24,11 @@ struct RegistryDescription {
                 "    \(delegation.participants.count) participants: \(delegation.participants.map(\.text).joined(separator: ", "))")
         }
         if !registry.approvals.isEmpty { lines += ["", "approvals: \(registry.approvals.count)"] }
-        return lines + registry.approvals.map { "  \(RegistryDescription.text($0))" }
+        return lines
+            + registry.approvals.map { approval in
+                let isSigned = (try? approval.signers(in: registry)) == approval.reviewers
+                return "  \(RegistryDescription.text(approval))\(isSigned ? "" : "  (by the root key's word alone)")"
+            }
     }
 
     private func participant(_ participant: Registry.Participant) -> [String] {

@@ -113,54 +113,51 @@ private func setState(_ state: Registry.State, of id: String, in folder: String)
 
 struct RegistryApprove: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "approve", abstract: "Writes down what two people decided about what a revoked key had signed.",
+        commandName: "approve", abstract: "Puts into the folder what two people signed about what a revoked key had signed.",
         discussion: """
-            Example: wasl registry approve --participant hydra --epoch 01900000-0000-7000-8000-000000000001 --from 120 --through 131 \
-            --decision approved --reviewer amel --reviewer bechir
+            The file comes from `wasl ledger review`, with the signatures of two different people who have keys under the ledger.
+
+            Example: wasl registry approve --folder registry --file review.json
             """)
 
     @OptionGroup var folder: RegistryFolderOption
-    @Option(help: "Whose lane it is.") var participant: String
-    @Option(help: "The epoch's UUID.") var epoch: String
-    @Option(help: "The first number.") var from: Int64
-    @Option(help: "The last number.") var through: Int64
-    @Option(help: "approved or rejected.") var decision: String
-    @Option(name: .customLong("reviewer"), help: "A person with a key under the ledger; twice.") var reviewers: [String]
-    @Option(help: "When they decided; now when not given.") var at: String?
+    @Option(help: "The decision with two signatures.") var file: String
 
     func run() throws {
-        guard let participant = ParticipantID(participant) else { throw Failure.usage("--participant: expected an identifier") }
-        guard let epoch = EpochID(epoch) else { throw Failure.usage("--epoch: expected a UUID in lower case") }
-        guard from >= 1, from <= through else {
-            throw Failure.usage("--from, --through: expected numbers from 1, the last no smaller than the first")
-        }
-        guard let decision = Registry.Approval.Decision(rawValue: decision) else {
-            throw Failure.usage("--decision: expected approved or rejected")
-        }
+        let paper = try ReviewFile(path: file)
+        let ledger = try RegistryFolder.participant(ParticipantID.ledger.text, in: folder.folder)
         let approval: Registry.Approval
-        do {
-            approval = try Registry.Approval(
-                participant: participant, epoch: epoch, range: from...through, decision: decision, reviewers: reviewers,
-                at: try RegistryCommand.time(at, "--at"))
-        } catch let error as SealError { throw Failure.usage("--reviewer: \(error.reason)") }
+        do throws(SealError) {
+            approval = try paper.review.approval(paper.signatures) { keyID throws(SealError) in
+                try RegistryFolder.reviewer(keyID, in: ledger.participant.keys, at: paper.review.at)
+            }
+        } catch { throw Failure.badInput("\(file): \(error.reason)") }
         let path = RegistryFolder.approvalsFile(in: folder.folder)
         let before = FileManager.default.fileExists(atPath: path) ? String(decoding: try Program.read(path), as: UTF8.self) : "approvals:\n"
-        let names = reviewers.map(YAMLText.scalar).joined(separator: ", ")
-        let row = """
-              - participant: \(participant)
-                epoch: "\(epoch)"
-                from: \(from)
-                through: \(through)
-                decision: \(decision.rawValue)
-                reviewers: [\(names)]
-                at: \(approval.at)
-
-            """
-        try RegistryInit.write(before + (before.hasSuffix("\n") ? "" : "\n") + row, to: path)
+        if try RegistryFolder(path: folder.folder).approvals.contains(approval) {
+            throw Failure.badInput("\(file): this decision is in \(path) already")
+        }
+        try RegistryInit.write(before + (before.hasSuffix("\n") ? "" : "\n") + RegistryApprove.row(approval), to: path)
         do { _ = try RegistryFolder(path: folder.folder) } catch {
             try RegistryInit.write(before, to: path)
             throw error
         }
-        print("Written into \(path); `wasl registry sign` makes it known.")
+        print("Written into \(path): \(RegistryDescription.text(approval)). `wasl registry sign` makes it known.")
+    }
+
+    private static func row(_ approval: Registry.Approval) -> String {
+        let names = approval.reviewers.map(YAMLText.scalar).joined(separator: ", ")
+        let signatures = approval.signatures.map { "      - \(JSON.string($0).text)\n" }.joined()
+        return """
+              - participant: \(approval.participant)
+                epoch: "\(approval.epoch)"
+                from: \(approval.range.lowerBound)
+                through: \(approval.range.upperBound)
+                decision: \(approval.decision.rawValue)
+                reviewers: [\(names)]
+                at: \(approval.at)
+                signatures:
+
+            """ + signatures
     }
 }

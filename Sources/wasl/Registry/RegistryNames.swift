@@ -112,7 +112,7 @@ extension RegistryFolder {
         let file = approvalsFile(in: path)
         guard FileManager.default.fileExists(atPath: file) else { return [] }
         let settings = try Settings(file: file)
-        let reviewerKeys = files.filter { $0.participant.id == .ledger }.flatMap(\.participant.keys).filter { $0.use == .person }
+        let ledgerKeys = files.filter { $0.participant.id == .ledger }.flatMap(\.participant.keys)
         let approvals = try settings.groups("approvals").map { row -> Registry.Approval in
             guard let participant = ParticipantID(try row.requiredString("participant")) else {
                 throw row.error("participant", "expected a participant's identifier")
@@ -127,18 +127,33 @@ extension RegistryFolder {
             }
             guard let at = try row.time("at") else { throw row.error("at", "missing: when they decided") }
             let reviewers = try row.texts(of: "reviewers")
-            for reviewer in reviewers where !reviewerKeys.contains(where: { $0.holder == reviewer && $0.isValid(at: at) }) {
-                throw row.error(
-                    "reviewers",
-                    "\(reviewer) had no personal key under the ledger at \(at); register one with `wasl registry add-person --participant ledger`"
-                )
+            let signatures = try row.texts(of: "signatures")
+            let review = Registry.Review(participant: participant, epoch: epoch, range: from...through, decision: decision, at: at)
+            let approval: Registry.Approval
+            do throws(SealError) {
+                approval = try review.approval(signatures) { keyID throws(SealError) in try reviewer(keyID, in: ledgerKeys, at: at) }
+            } catch {
+                throw row.error("signatures", "\(error.reason); `wasl registry approve` writes these rows from what two people signed")
             }
-            do {
-                return try Registry.Approval(
-                    participant: participant, epoch: epoch, range: from...through, decision: decision, reviewers: reviewers, at: at)
-            } catch { throw row.error("reviewers", "expected two different people") }
+            guard approval.reviewers == reviewers else {
+                throw row.error("reviewers", "expected who signed: \(approval.reviewers.joined(separator: ", "))")
+            }
+            return approval
         }
         try settings.finish()
         return approvals
+    }
+
+    /// The person with a personal key under the ledger. Keys of people who have left stay in the ledger's file, with their end.
+    static func reviewer(
+        _ keyID: String, in keys: [Registry.Key], at time: Timestamp
+    ) throws(SealError) -> (holder: String, key: VerificationKey) {
+        guard let key = keys.first(where: { $0.use == .person && $0.jwk.thumbprint == keyID }), let holder = key.holder else {
+            throw SealError(
+                .unknownKey,
+                "kid: \(keyID) is nobody's personal key under the ledger; register it with `wasl registry add-person --participant ledger`")
+        }
+        guard key.isValid(at: time) else { throw SealError(.keyNotValid, "kid: the key of \(holder) was not valid at \(time)") }
+        return (holder, try VerificationKey(key.jwk))
     }
 }
