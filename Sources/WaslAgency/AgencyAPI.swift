@@ -28,8 +28,9 @@ extension AgencyWorker {
         routes.get("/v1/jobs", query: ["state"]) { [self] request, _ in
             try await list(state: request.query.word("state", of: AgencyWorker.states))
         }
-        // The shorter one first: the router tries them in this order, and takes a part of the longer one for an answer.
-        routes.get("/v1/jobs/:request") { [self] _, context in try await show(number: context.parameters.get("request") ?? "") }
+        // The router knows one name for one place: in the shorter address `house` is the number. It stands first, for they are tried in
+        // this order, and a part of the longer one would be taken for an answer.
+        routes.get("/v1/jobs/:house") { [self] _, context in try await show(number: context.parameters.get("house") ?? "") }
         routes.get("/v1/jobs/:house/:request") { [self] _, context in try await show(context.parameters.request) }
         routes.post("/v1/resolutions") { [self] request, _ in try await resolve(request) }
         routes.get("/v1/quarantine") { [self] _, _ in .json(try await journal.quarantine()) }

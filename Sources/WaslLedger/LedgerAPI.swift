@@ -25,8 +25,9 @@ extension Ledger {
         routes.get("/metrics", .metrics) { [self] _, _ in try await metrics() }
         routes.get("/openapi.json") { _, _ in .text(description, type: "application/json") }
         routes.get("/v1/overview") { [self] _, _ in .json(try await overview().json) }
-        // The shorter one first: the router tries them in this order, and takes a part of the longer one for an answer.
-        routes.get("/v1/requests/:request") { [self] _, context in try await story(number: context.parameters.get("request") ?? "") }
+        // The router knows one name for one place: in the shorter address `house` is the number. It stands first, for they are tried in
+        // this order, and a part of the longer one would be taken for an answer.
+        routes.get("/v1/requests/:house") { [self] _, context in try await story(number: context.parameters.get("house") ?? "") }
         routes.get("/v1/requests/:house/:request") { [self] _, context in try await story(of: context.parameters.request) }
         routes.get("/v1/findings", query: ["state", "class", "after", "limit"]) { [self] request, _ in try await findings(request.query) }
         routes.post("/v1/findings/:number/close") { [self] request, context in

@@ -137,6 +137,13 @@ import WaslSeal
         #expect(throws: Never.self) { try setAside.verify(under: world.registry.registry) }
     }
 
+    @Test(arguments: [MessageType.requestSubmitted, .outcome, .requestTaken, .attachmentChunk, .outcomeDelivered])
+    func theLedgerSaysNothingInAnothersPlace(_ type: MessageType) throws {
+        var envelope = try request()
+        (envelope.source, envelope.type) = (Source("/ledger")!, type)
+        #expect(refusal(try world.delivery(envelope))?.hasPrefix("type:") == true)
+    }
+
     @Test func aTruncatedBodyIsRefused() throws {
         let whole = try world.delivery(try request())
         let torn = Delivery(
