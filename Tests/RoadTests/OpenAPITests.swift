@@ -20,7 +20,9 @@ import WaslSimulation
         let document = try JSON.parse([UInt8](try #require(FileManager.default.contents(atPath: path))))
         var found: Set<String> = []
         for (path, operations) in document["paths"]?.object?.members ?? [] {
-            for method in operations.object?.keys ?? [] where method != "parameters" { found.insert("\(method) \(path)") }
+            // By place: the router has one name for one place, the description may have a better one for each address.
+            let places = path.replacing(#/\{[a-z]+\}/#, with: "{}")
+            for method in operations.object?.keys ?? [] where method != "parameters" { found.insert("\(method) \(places)") }
         }
         return found
     }
@@ -29,8 +31,7 @@ import WaslSimulation
         Set(
             routes.map { route in
                 let words = route.path.description.split(separator: "/").map { word in
-                    word.hasPrefix("{") || word.hasPrefix(":")
-                        ? "{\(word.trimmingPrefix(":").trimmingPrefix("{").prefix { $0 != "}" })}" : String(word)
+                    word.hasPrefix("{") || word.hasPrefix(":") ? "{}" : String(word)
                 }
                 return "\(route.method.rawValue.lowercased()) /\(words.joined(separator: "/"))"
             })
