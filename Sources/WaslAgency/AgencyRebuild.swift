@@ -21,6 +21,8 @@ package struct AgencyRebuild {
         var isDoubted = false
         var status: OutcomeStatus?
         var revision: Int64 = 0
+        /// The request message that the worker went by: a house may have sent two under one number.
+        var message: String?
         /// What the agency was given as our reference, where something that was said tells it.
         var reference: AgencyReference?
         var piecesSent: [AttachmentID: Set<Int>] = [:]
@@ -59,11 +61,15 @@ package struct AgencyRebuild {
             // The ledger keeps what it verified, but what a worker would have refused was never a job.
             guard (try? item.envelope.checkDocuments(with: desk.openingKeys)) != nil, let request = item.envelope.request,
                 item.envelope.expiry != nil, item.envelope.contract != nil,
-                item.envelope.data["sealed"]?.string != nil, item.envelope.service?.agency == own,
+                item.envelope.data["sealed"]?.string != nil, item.envelope.service?.agency == own
+            else { continue }
+            let story = stories[request] ?? Story()
+            // The second of two requests under one number was never a job either.
+            guard story.message == nil || story.message == item.envelope.id,
+                try !steps.isKnown(request.subject, of: item.envelope.source, transaction.db),
                 try transaction.recordArrival(of: item.envelope, body: item.body) == .new,
                 var job = try steps.job(from: item.envelope, in: transaction)
             else { continue }
-            let story = stories[request] ?? Story()
             if let reference = story.reference { AgencyRebuild.keep(reference, of: &job) }
             try settle(
                 &job, story, steps, transaction, isWhole: all.isWhole, isReferenceKnown: story.reference != nil || place >= derivedFrom)
@@ -91,6 +97,7 @@ package struct AgencyRebuild {
 
     private static func note(_ envelope: Envelope, in story: inout Story) {
         if envelope.type == .attemptIntended || envelope.type == .outcome, let subject = envelope.subject {
+            story.message = story.message ?? envelope.causationID
             story.reference = envelope.data["reference"]?.string.flatMap { AgencyReference($0) } ?? AgencyReference(former: subject)
         }
         switch envelope.type {

@@ -64,15 +64,17 @@ package struct AgencySteps: Sendable {
         }
         if envelope.type == .attachmentChunk { return try receive(envelope, in: transaction) }
         guard envelope.type == .requestSubmitted, let subject = envelope.subject else { return nil }
-        let isKnown =
-            try Bool.fetchOne(
-                transaction.db.cachedStatement(sql: "SELECT 1 FROM job WHERE source = ? AND subject = ?"),
-                arguments: [envelope.source.description, subject.text]) ?? false
-        if isKnown {
+        if try isKnown(subject, of: envelope.source, transaction.db) {
             try transaction.quarantine(delivery, reason: "subject: this request is known under another message")
             return nil
         }
         return try job(from: envelope, in: transaction)
+    }
+
+    func isKnown(_ subject: RequestID, of source: Source, _ db: Database) throws -> Bool {
+        try Bool.fetchOne(
+            db.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM job WHERE source = ? AND subject = ?)"),
+            arguments: [source.description, subject.text]) ?? false
     }
 
     /// Keeps a piece of a paper.

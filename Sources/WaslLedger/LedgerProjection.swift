@@ -94,7 +94,7 @@ extension LedgerSteps {
                 .contradictingRequests, about: request, participant: request.house,
                 evidence: ["entry": .integer(entry), "then": .string(envelope.id)])
             try findings.clear(.foreignWord, key: "\(agency) \(request)", cause: "its house sent it a second request under this number")
-            return try release(request, message: envelope.id, findings, transaction)
+            return try release(request, to: agency, message: envelope.id, findings, transaction)
         }
         let others = try String.fetchAll(
             db.cachedStatement(sql: "SELECT house FROM request WHERE subject = ? AND house <> ?"),
@@ -105,7 +105,8 @@ extension LedgerSteps {
                 evidence: ["houses": .array((others + [request.house.text]).sorted().map(JSON.string))])
         }
         try named(envelope, of: request, findings, transaction)
-        try release(request, message: envelope.id, findings, transaction)
+        try release(request, to: agency, message: envelope.id, findings, transaction)
+        try lookAgain(at: request.subject, transaction)
     }
 
     func isKnown(_ request: RequestKey, _ db: Database) throws -> Bool {

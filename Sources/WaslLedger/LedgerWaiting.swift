@@ -32,7 +32,10 @@ extension LedgerSteps {
     }
 
     /// The request has come: what waited for it is applied, or named for what it is, in the order of the log.
-    func release(_ request: RequestKey, message: String, _ findings: Findings, _ transaction: JournalTransaction) throws {
+    func release(
+        _ request: RequestKey, to agency: ParticipantID, message: String, _ findings: Findings,
+        _ transaction: JournalTransaction
+    ) throws {
         let db = transaction.db
         let rows = try Row.fetchAll(
             db.cachedStatement(
@@ -49,9 +52,11 @@ extension LedgerSteps {
                 .execute(arguments: [request.subject.text, house, entry])
             if envelope.type == .outcomeDelivered {
                 for entry in envelope.deliveredOutcomes where entry.request == request { try delivered(entry, findings, transaction) }
-                try findings.clear(.foreignWord, key: "\(envelope.source.participant) \(request)", cause: "the request has come")
             } else {
                 try project(envelope, entry: entry, findings, transaction)
+            }
+            if [request.house, agency].contains(envelope.source.participant) {
+                try findings.clear(.foreignWord, key: "\(envelope.source.participant) \(request)", cause: "the request has come")
             }
         }
         try findings.clear([.orphanOutcome], about: request, cause: "the request has come")
@@ -72,18 +77,35 @@ extension LedgerSteps {
             let house = ParticipantID(row["house"])
             let request = house.map { RequestKey(house: $0, subject: subject) }
             let evidence: JSONObject = ["entry": .integer(row["entry"]), "type": .string(row["type"]), "by": .string(source.description)]
-            // A word about a request that is known waits for the message that it answers: nobody sent it that.
-            if try source.role == .house || request.map({ try isKnown($0, db) }) == true {
+            let isForeign =
+                source.role == .house
+                // A house speaks of its own requests, and the ledger may not have them yet; of another's number it speaks falsely.
+                ? try row["type"] == MessageType.outcomeDelivered.rawValue && isAnothers(subject, than: source, db)
+                // A word about a request that is known waits for the message that it answers: nobody sent it that.
+                : try request.map { try isKnown($0, db) } == true
+            if isForeign {
                 try findings.open(
                     .foreignWord, key: "\(source.participant) \(request?.description ?? subject.text)", participant: source.participant,
                     request: request, evidence: evidence)
-            } else {
+            } else if source.role == .agency {
                 // By its number alone where no house is named.
                 try findings.open(
                     .orphanOutcome, key: request?.description ?? subject.text, participant: source.participant, request: request,
                     evidence: evidence)
             }
         }
+    }
+
+    private func isAnothers(_ subject: RequestID, than house: Source, _ db: Database) throws -> Bool {
+        try Bool.fetchOne(
+            db.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM request WHERE subject = ? AND house <> ?)"),
+            arguments: [subject.text, house.participant.text]) ?? false
+    }
+
+    /// A request has come whose number other houses have spoken of as theirs: they are looked at again.
+    func lookAgain(at subject: RequestID, _ transaction: JournalTransaction) throws {
+        try transaction.db.cachedStatement(sql: "UPDATE waiting SET is_named = 0 WHERE subject = ? AND is_named = 1")
+            .execute(arguments: [subject.text])
     }
 }
 
