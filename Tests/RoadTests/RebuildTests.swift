@@ -69,6 +69,45 @@ import WaslSeal
         #expect(said.map(\.type) == [.journalOpened])
     }
 
+    /// Found by simulation with insiders, seed 30: the worker never came up again.
+    @Test func aSecondRequestUnderOneNumberStopsNoRebuild() throws {
+        let first = try accept("sonede.bill.pay")
+        let envelope = try Envelope(parsing: first.body)
+        let second = try world.request("sonede.bill.pay", fields: ["amount": 6], subject: envelope.subject!)
+        let delivery = try world.delivery(second)
+        let other = try Evidence(body: delivery.body, signature: delivery.signature!)
+        #expect(try rebuilt("sonede", [evidence(first), other]).job.message == envelope.id, "the first stands")
+        // The worker's own words tell that it went by the second.
+        let lost = try JournalStore(path: nil, headPath: nil, identity: world.identity("sonede"), migrations: AgencySchema.register)
+        let agencySteps = AgencySteps(agency: ParticipantID("sonede")!)
+        let outcome = PreparedOutcome(
+            id: TestWorld.uuid().text, status: .inDoubt, revision: 1, time: TestClock.shared.now, sealed: nil, visible: [:])
+        let said = try lost.transaction { transaction in
+            let job = try agencySteps.take([.accepted(second, delivery)], in: transaction)[0]
+            _ = try agencySteps.conclude(
+                Conclusion(job, phase: .call, verdict: .doubt("x"), decision: .call(at: job.due)), outcome: outcome, in: transaction)
+        }.appended
+        #expect(try rebuilt("sonede", [evidence(first), other] + said.map(evidence)).job.message == second.id)
+    }
+
+    @Test func whatAnEarlierVersionMayHaveCalledKeepsItsReferenceOrIsForPeople() throws {
+        // An epoch that does not say that references are derived: an opening of version 1.0.
+        let opening = Envelope(
+            id: TestWorld.uuid().text, type: .journalOpened, source: Source("/agencies/sonede")!, time: TestClock.shared.now,
+            lane: LanePosition(epoch: EpochID(TestWorld.uuid().text)!, sequence: 1, chain: nil), data: ["epoch": "e", "reason": "new journal"])
+        let delivery = try world.delivery(opening)
+        let old = try Evidence(body: delivery.body, signature: delivery.signature!)
+        #expect(try rebuilt("sonede", [old, evidence(accept("sonede.bill.pay"))]).job.state == .parked)
+        var looked = opening
+        looked.source = Source("/agencies/steg")!
+        let other = try world.delivery(looked)
+        let job = try rebuilt(
+            "steg", [Evidence(body: other.body, signature: other.signature!), evidence(accept("steg.bill.pay"))]
+        ).job
+        #expect(job.state == .looking && job.reference.text == job.subject.text)
+        #expect(job.otherReference == AgencyReference(of: job.request), "it is asked for under both")
+    }
+
     @Test func anIntendedCallThatCannotBeRepeatedIsParkedAndSaid() throws {
         let request = try accept("tt.bill.pay")
         let lost = try JournalStore(path: nil, headPath: nil, identity: world.identity("tt"), migrations: AgencySchema.register)
