@@ -151,27 +151,46 @@ extension LedgerSteps {
         ).execute(arguments: [source.description, epoch.text, end, transaction.now.milliseconds])
     }
 
-    /// Whether a house can have taken the request at that time: it may not lie ahead of now; not before the message that precedes it in
-    /// its lane; and not before the newest beat that did not have it yet.
-    func checkTime(_ envelope: Envelope, _ lane: LanePosition, _ findings: Findings, _ transaction: JournalTransaction) throws {
-        guard planted != .timesUnchecked, let request = envelope.request else { return }
-        let (db, time) = (transaction.db, envelope.time.milliseconds)
+    /// Whether a house can have taken a request at the time that it claims: it may not lie ahead of now; not before what precedes it in its
+    /// lane; and not before the newest beat that did not have it yet. Order of arrival is free, so what follows is looked at too.
+    func checkTimes(_ envelope: Envelope, _ lane: LanePosition, _ findings: Findings, _ transaction: JournalTransaction) throws {
+        guard planted != .timesUnchecked else { return }
+        let (db, source) = (transaction.db, envelope.source)
+        let place: StatementArguments = [source.description, lane.epoch.text, lane.sequence]
         let slack = times.clock.milliseconds
+        if source.role == .house,
+            let next = try Row.fetchOne(
+                db.cachedStatement(
+                    sql: """
+                        SELECT type, subject, time FROM entry WHERE source = ? AND epoch = ? AND sequence > ? ORDER BY sequence LIMIT 1
+                        """), arguments: place), next["type"] == MessageType.requestSubmitted.rawValue,
+            next["time"] < envelope.time.milliseconds - slack, let subject = (next["subject"] as String?).flatMap({ RequestID($0) })
+        {
+            try name(
+                RequestKey(house: source.participant, subject: subject), Timestamp(milliseconds: next["time"]),
+                "it lies before a message that precedes it in its lane", findings)
+        }
+        guard envelope.type == .requestSubmitted, let request = envelope.request else { return }
+        let time = envelope.time.milliseconds
         var reasons: [String] = []
         if time > transaction.now.milliseconds + slack { reasons.append("it lies ahead of the ledger's clock") }
         let before = try Int64.fetchOne(
-            db.cachedStatement(sql: "SELECT time FROM entry WHERE source = ? AND epoch = ? AND sequence = ?"),
-            arguments: [envelope.source.description, lane.epoch.text, lane.sequence - 1])
-        if let before, time < before - slack { reasons.append("it lies before the message that precedes it in its lane") }
+            db.cachedStatement(
+                sql: "SELECT time FROM entry WHERE source = ? AND epoch = ? AND sequence < ? ORDER BY sequence DESC LIMIT 1"),
+            arguments: place)
+        if let before, time < before - slack { reasons.append("it lies before a message that precedes it in its lane") }
         let beat = try Row.fetchOne(
             db.cachedStatement(sql: "SELECT beat_sequence, beat_at FROM lane WHERE source = ? AND epoch = ?"),
-            arguments: [envelope.source.description, lane.epoch.text])
+            arguments: [source.description, lane.epoch.text])
         if let at = beat?["beat_at"] as Int64?, lane.sequence > beat?["beat_sequence"] ?? 0, time < at - slack {
             reasons.append("its house had not taken it yet at \(Timestamp(milliseconds: at))")
         }
-        guard !reasons.isEmpty else { return }
+        if !reasons.isEmpty { try name(request, envelope.time, reasons.joined(separator: "; "), findings) }
+    }
+
+    private func name(_ request: RequestKey, _ time: Timestamp, _ reason: String, _ findings: Findings) throws {
         try findings.open(
             .implausibleTime, about: request, participant: request.house,
-            evidence: ["time": .string(envelope.time.description), "reason": .string(reasons.joined(separator: "; "))])
+            evidence: ["time": .string(time.description), "reason": .string(reason)])
     }
 }

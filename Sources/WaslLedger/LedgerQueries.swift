@@ -154,7 +154,7 @@ package enum LedgerQueries {
 
     /// What the ledger still waits for: requests without an end, outcomes not delivered, gaps that may still close. At most a few.
     ///
-    /// - Parameter marks: how the lines begin that do not count.
+    /// - Parameter marks: what stands in lines that do not count.
     package static func unrest(_ db: Database, except marks: [String] = []) throws -> [String] {
         let lines = try String.fetchAll(
             db,
@@ -163,10 +163,10 @@ package enum LedgerQueries {
                     FROM request WHERE is_terminal = 0 AND coalesce(status, '') <> 'parked' OR delivered IS NULL
                 UNION ALL SELECT 'document ' || id || ' of ' || source || ' has ' || seen || ' of ' || pieces || ' pieces'
                     FROM attachment WHERE whole IS NULL AND ended IS NULL
-                UNION ALL SELECT 'a word of ' || source || ' waits for request ' || subject FROM waiting
+                UNION ALL SELECT 'request ' || subject || ' of ' || house || ' has not come, and ' || source || ' speaks of it' FROM waiting WHERE is_named = 0
                 UNION ALL SELECT 'lane ' || source || ' has a gap after ' || through FROM lane WHERE gap_since IS NOT NULL AND asks < 8
                 """ + (marks.isEmpty ? " LIMIT 5" : ""))
-        return Array(lines.filter { line in !marks.contains { line.hasPrefix($0) } }.prefix(5))
+        return Array(lines.filter { line in !marks.contains { line.contains($0) } }.prefix(5))
     }
 
     /// The houses that have a request under a number.

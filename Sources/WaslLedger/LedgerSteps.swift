@@ -91,7 +91,7 @@ package struct LedgerSteps: Sendable {
         try transaction.release(message.delivery.body)
         try findings.clear(.refusedMessage, key: "ledger \(envelope.id)", cause: "the same message was accepted later")
         try checkChain(message, lane, findings, transaction)
-        if envelope.type == .requestSubmitted { try checkTime(envelope, lane, findings, transaction) }
+        try checkTimes(envelope, lane, findings, transaction)
         try advance(lane, envelope, findings, transaction)
         return entry
     }

@@ -41,6 +41,10 @@ extension World {
         switch lie {
         case .dropped, .purged, .rebound: return misuse(lie)
         case .replayedBeats: return mute()
+        case .foreignOutcome where random.happens(0.5):
+            // Told, and counted, when there is one.
+            ambushes += 1
+            return false
         case .foreignOutcome, .foreignTaking, .foreignPiece: return speakOfAnothers(lie, by: liars[1])
         default: return liar(liars[0], tells: lie)
         }
@@ -132,13 +136,22 @@ extension World {
 
     // MARK: An agency
 
-    private func speakOfAnothers(_ lie: Lie, by liar: Liar) -> Bool {
+    /// A request has just left its house: an agency that waits for it concludes it before its own agency can.
+    func ambush(_ seen: SeenRequest) {
+        guard ambushes > 0, seen.agency != liars[1].id, seen.request.house != liars[0].id else { return }
+        ambushes -= 1
+        agenda.after(1) { [self] in
+            if speakOfAnothers(.foreignOutcome, by: liars[1], about: seen) { lies[.foreignOutcome, default: 0] += 1 }
+        }
+    }
+
+    private func speakOfAnothers(_ lie: Lie, by liar: Liar, about seen: SeenRequest? = nil) -> Bool {
         if !liar.hasBegun {
             guard isKnown(liar.process), let opening = liar.begin() else { return false }
             send(opening, lie: .unexplainedEpoch, by: liar, finding: "epoch-changed")
             lies[.unexplainedEpoch, default: 0] += 1
         }
-        guard let victim = pick(where: { $0.agency != liar.id && $0.request.house != liars[0].id }) else { return false }
+        guard let victim = seen ?? pick(where: { $0.agency != liar.id && $0.request.house != liars[0].id }) else { return false }
         let (type, data): (MessageType, JSONObject) =
             switch lie {
             case .foreignTaking: random.happens(0.5) ? (.requestTaken, [:]) : (.attemptIntended, ["attempt": 1])

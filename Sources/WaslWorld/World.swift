@@ -41,6 +41,8 @@ final class World {
     var isHealed = false
     var liars: [Liar] = []
     var lies: [Lie: Int] = [:]
+    /// How many requests an agency waits for that are not its own.
+    var ambushes = 0
     /// Requests that a liar has spoken of: each serves for one lie.
     var claimed: Set<RequestKey> = []
     private(set) var seenRequests: [SeenRequest] = []
@@ -204,7 +206,7 @@ final class World {
 
     /// What stays open because a liar made it so.
     private var liarsMarks: [String] {
-        liarsOrders.map { "request \($0.subject) of \($0.house) " } + liars.flatMap { ["a word of \($0.source) ", "lane \($0.source) "] }
+        liarsOrders.map { "request \($0.subject) of \($0.house) " } + liars.flatMap { ["lane \($0.source) ", "of \($0.id) has not come"] }
     }
 
     /// Why the world is not at rest, for whoever reads a failure.
@@ -376,7 +378,10 @@ final class World {
         if envelope.type == .requestSubmitted, let request = envelope.request, let agency = envelope.recipient,
             let service = envelope.service
         {
-            seenRequests.append(SeenRequest(request: request, agency: agency, service: service, message: envelope.id))
+            let seen = SeenRequest(request: request, agency: agency, service: service, message: envelope.id)
+            if seenRequests.contains(where: { $0.request == request }) { return }
+            seenRequests.append(seen)
+            ambush(seen)
         }
         if let lane = envelope.lane { seenLanes[envelope.source] = lane }
     }

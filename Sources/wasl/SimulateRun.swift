@@ -71,14 +71,18 @@ struct SimulateRun: AsyncParsableCommand {
             if count <= 20 || !report.violations.isEmpty { say(SimulationSummary.line(report)) }
             if !report.violations.isEmpty {
                 // What concerns no request first: it is often why the others are.
-                for violation in (report.violations.filter { $0.subject == nil } + report.violations.filter { $0.subject != nil }).prefix(10) {
+                for violation in (report.violations.filter { $0.subject == nil } + report.violations.filter { $0.subject != nil }).prefix(
+                    10)
+                {
                     say("  \(violation)")
                 }
                 if planted == nil {
                     for line in try simulation.story(of: report, options) { say("  | \(line)") }
-                    say(
-                        "reproduce with: wasl simulate run --seed \(report.seed) --houses \(houses) --requests \(requests)\(hours.map { " --hours \($0)" } ?? "")\(options.realCryptography ? " --real" : "")\(insiders ? " --insiders" : "")"
-                    )
+                    let span = hours.map { " --hours \($0)" } ?? ""
+                    let rest =
+                        (faults == 1 ? "" : " --faults \(faults)") + (options.realCryptography ? " --real" : "")
+                        + (insiders ? " --insiders" : "")
+                    say("reproduce with: wasl simulate run --seed \(report.seed) --houses \(houses) --requests \(requests)\(span)\(rest)")
                 }
             } else if count > 100, (index + 1) % 100 == 0 {
                 say("\(index + 1) seeds, \(summary.failed.count) failed, \(summary.faultCount) faults")

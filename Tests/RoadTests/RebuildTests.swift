@@ -94,7 +94,8 @@ import WaslSeal
         // An epoch that does not say that references are derived: an opening of version 1.0.
         let opening = Envelope(
             id: TestWorld.uuid().text, type: .journalOpened, source: Source("/agencies/sonede")!, time: TestClock.shared.now,
-            lane: LanePosition(epoch: EpochID(TestWorld.uuid().text)!, sequence: 1, chain: nil), data: ["epoch": "e", "reason": "new journal"])
+            lane: LanePosition(epoch: EpochID(TestWorld.uuid().text)!, sequence: 1, chain: nil),
+            data: ["epoch": "e", "reason": "new journal"])
         let delivery = try world.delivery(opening)
         let old = try Evidence(body: delivery.body, signature: delivery.signature!)
         #expect(try rebuilt("sonede", [old, evidence(accept("sonede.bill.pay"))]).job.state == .parked)

@@ -11,7 +11,8 @@ struct WordsAgree: Checker {
     }
 
     func conclude(_ word: FinalWord, _ report: (String?, String) -> Void) {
-        let explained = Set(word.findings.filter(\.isOpen).compactMap(\.request))
+        // That somebody lied about a request explains nothing of it: that is what must not matter.
+        let explained = Set(word.findings.filter { $0.isOpen && !accusations.contains($0.kind) }.compactMap(\.request))
         for (request, submitted) in outcomes.submitted.sorted(by: { $0.key < $1.key }) {
             let subject = request.subject.text
             guard let known = word.ledger[request] else {

@@ -1,7 +1,7 @@
 import WaslModel
 
 /// Findings that say, or may be taken to say, that somebody did what they must not do.
-private let accusations: Set = [
+let accusations: Set = [
     "foreign-word", "foreign-lane", "contradicting-requests", "fork", "refused-message", "implausible-time", "epoch-changed",
 ]
 
