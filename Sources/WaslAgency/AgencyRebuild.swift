@@ -71,6 +71,8 @@ package struct AgencyRebuild {
                 var job = try steps.job(from: item.envelope, in: transaction)
             else { continue }
             if let reference = story.reference { AgencyRebuild.keep(reference, of: &job) }
+            // One from the future is begun in its time, and not before.
+            if steps.isAhead(item.envelope, in: transaction), job.state == .ready { job.due = item.envelope.time }
             try settle(
                 &job, story, steps, transaction, isWhole: all.isWhole, isReferenceKnown: story.reference != nil || place >= derivedFrom)
         }

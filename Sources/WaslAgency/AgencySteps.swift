@@ -50,7 +50,7 @@ package struct AgencySteps: Sendable {
     }
 
     /// What lies behind is for the ledger to judge, who knows when the house was away.
-    private func isAhead(_ envelope: Envelope, in transaction: JournalTransaction) -> Bool {
+    func isAhead(_ envelope: Envelope, in transaction: JournalTransaction) -> Bool {
         !takesAhead && envelope.type == .requestSubmitted && envelope.time > transaction.now.advanced(by: AgencySteps.aheadMax)
     }
 

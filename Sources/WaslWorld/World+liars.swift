@@ -109,10 +109,17 @@ extension World {
         _ liar: Liar, _ lie: Lie, _ subject: RequestID, finding: String, namesSigner: Bool = true, time: Timestamp? = nil
     ) -> Bool {
         let request = RequestKey(house: liar.id, subject: subject)
+        // Only against an earlier word in the same lane does a time lie behind: otherwise the liar may have been silent for so long.
+        let earlier = lie == .timeBehind ? liar.say(.outcomeDelivered, data: ["outcomes": []]) : nil
+        if let earlier {
+            tap(earlier, isForged: true)
+            broker.inject(earlier)
+        }
         let message = liar.order("tt.bill.pay", ["line": "70000000", "amount": 5_002, "payment": "cash"], subject: subject, time: time)
         return send(
             message, lie: lie, by: liar, finding: finding, namesSigner: namesSigner, request: request,
-            order: (request, 5_002, lie == .timeAhead ? time?.advanced(by: .seconds(-3_600)) : nil))
+            order: (request, 5_002, lie == .timeAhead ? time?.advanced(by: .seconds(-3_600)) : nil),
+            restsOn: earlier.map { digestText($0.body) })
     }
 
     private func inANeighboursName(_ liar: Liar, _ lie: Lie) -> Bool {
@@ -232,7 +239,7 @@ extension World {
     @discardableResult
     private func send(
         _ message: OutboundMessage?, lie: Lie, by liar: Liar, finding: String, namesSigner: Bool = true, request: RequestKey? = nil,
-        order: (request: RequestKey, millimes: Int64?, notBefore: Timestamp?)? = nil
+        order: (request: RequestKey, millimes: Int64?, notBefore: Timestamp?)? = nil, restsOn: String? = nil
     ) -> Bool {
         guard let message else { return false }
         tap(message, isForged: true)
@@ -240,7 +247,7 @@ extension World {
             .lied(
                 ToldLie(
                     at: agenda.time, kind: lie.rawValue, signer: liar.id.text, digest: digestText(message.body), finding: finding,
-                    namesSigner: namesSigner, request: request, order: order)))
+                    namesSigner: namesSigner, request: request, order: order, restsOn: restsOn)))
         trace(request?.subject.text, liar.id.text, "lies: \(lie.rawValue)")
         broker.inject(message)
         return true

@@ -39,11 +39,14 @@ public struct ToldLie: Sendable {
     public let request: RequestKey?
     /// A request that the liar may make: it may be acted upon, but not before this time.
     public let order: (request: RequestKey, millimes: Int64?, notBefore: Timestamp?)?
+    /// The message without which the ledger cannot see the lie, by its body's digest.
+    public let restsOn: String?
 
     public init(
         at: Timestamp, kind: String, signer: String, digest: String, finding: String, namesSigner: Bool = true, request: RequestKey? = nil,
-        order: (request: RequestKey, millimes: Int64?, notBefore: Timestamp?)? = nil
+        order: (request: RequestKey, millimes: Int64?, notBefore: Timestamp?)? = nil, restsOn: String? = nil
     ) {
+        self.restsOn = restsOn
         self.at = at
         self.kind = kind
         self.signer = signer
