@@ -23,7 +23,9 @@ struct LiesAreNamed: Checker {
 
     func conclude(_ word: FinalWord, _ report: (String?, String) -> Void) {
         for lie in lies
-        where !vanished.contains(lie.digest) && lie.restsOn.map({ !vanished.contains($0) }) ?? true && ledgerLostAt.map({ $0 < lie.at }) ?? true {
+        where !vanished.contains(lie.digest) && lie.restsOn.map({ !vanished.contains($0) }) ?? true
+            && ledgerLostAt.map({ $0 < lie.at }) ?? true
+        {
             let isNamed = word.findings.contains {
                 $0.kind == lie.finding && $0.participant == (lie.namesSigner ? lie.signer : nil)
                     && (lie.request == nil || $0.request?.subject == lie.request?.subject)
