@@ -57,7 +57,8 @@ check: ## All that must be green: what continuous integration runs
 	$(BUILD)/wasl dev --data .build/check --requests 300 --rate 60 --until-reconciled --json
 	$(BUILD)/wasl dev --data .build/check-tls --requests 100 --rate 40 --tls --until-reconciled --json
 	$(MAKE) release
-	$(RELEASE)/wasl simulate run --count 100
+	$(RELEASE)/wasl simulate run --count 80
+	$(RELEASE)/wasl simulate run --insiders --count 60
 	$(RELEASE)/wasl simulate bugs
 	$(RELEASE)/wasl simulate syscalls --every 12
 	$(RELEASE)/wasl torture --data .build/torture --requests 900 --kills 30 --patience 120
@@ -71,6 +72,7 @@ release: ## Builds the program as it is installed
 
 sim: release ## Whole worlds from seeds, with everything going wrong: SEED=1 COUNT=300; then every planted bug
 	$(RELEASE)/wasl simulate run --seed $(SEED) --count $(COUNT)
+	$(RELEASE)/wasl simulate run --seed $(SEED) --count $(COUNT) --insiders
 	$(RELEASE)/wasl simulate bugs
 
 torture: release ## Kills and starves real processes: KILLS=200 REQUESTS=20000
