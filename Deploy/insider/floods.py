@@ -6,19 +6,22 @@ from stack import INSIDER, expect
 
 
 def flood(stack, insider):
-    """2,000 words about requests that are not its own, and one that names 2,000 more: at most 501 findings name it, and honest orders are answered
-    in their usual time meanwhile."""
+    """2,000 words about numbers that nobody has, and three that name 2,000 more each: nothing is made of them, 5,000 wait at most, one finding
+    says that there are more, and honest orders are answered in their usual time meanwhile."""
+    def named(): return [each for each in stack.findings(participant=INSIDER, **{"class": "foreign-word"}) if each["cleared"] is None]
+    before = len(named())
     for number in range(2_000):
         insider.say("outcome.delivered", {"outcomes": [{"id": str(uuid.uuid4()), "subject": new_number()}]})
         if number == 1_000:
             text = steady(stack, insider)
-    insider.say("outcome.delivered", {"outcomes": [{"id": f"{number}", "subject": new_number()} for number in range(2_000)]})
-    def count(): return len([each for each in stack.findings(participant=INSIDER, **{"class": "foreign-word"}) if each["cleared"] is None])
-    insider.wait(60, "the lies are named", lambda: count() >= 500)
+    for _ in range(3):
+        insider.say("outcome.delivered", {"outcomes": [{"id": f"{number}", "subject": new_number()} for number in range(2_000)]})
+    def overflow(): return [each for each in named() if "more of its words wait" in each["evidence"].get("reason", "")]
+    insider.wait(60, "that more wait than are kept is named", overflow)
     # What is beyond has the time to be named too, if it were to be.
     insider.listen(8)
-    expect(count() <= 501, f"{count()} findings")
-    return f"{count()} findings; {text} in the middle, {steady(stack, insider)} after"
+    expect(len(named()) == before + 1, f"{before} findings before, {len(named())} after")
+    return f"one finding more; {text} in the middle, {steady(stack, insider)} after"
 
 
 def flood_without_signatures(stack, insider):
