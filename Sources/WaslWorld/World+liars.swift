@@ -213,6 +213,7 @@ extension World {
             agenda.after(presenceInterval / 2) { [self] in
                 isUndisturbed =
                     isUndisturbed && victim.isCut && ledger.isConnected && ledger.life == life && ledger.clock.skew == 0
+                    && !ledger.isDiskFull
                     && (broker.lastRouted[victim.id] ?? 0) < began
                 if count > 0, !isHealed {
                     broker.inject(beat, isReplay: true)

@@ -51,6 +51,7 @@ final class World {
     private var healedAt: Int64 = 0
     var ledgerRestoredAt: Int64 = 0
     private var liarsOrders: Set<RequestKey> = []
+    private var liesTold: Set<String> = []
     private var digest = SHA256()
     var registryVersion: Int64 = 1
     var participants: [Registry.Participant] = []
@@ -306,7 +307,11 @@ final class World {
             let pause = random.spread(5_000...3_600_000)
             disturb(until: pause + 120_000, process.id)
             guard (try? process.disk.setFull(true)) != nil else { return false }
-            agenda.after(pause) { try? process.disk.setFull(false) }
+            process.isDiskFull = true
+            agenda.after(pause) {
+                try? process.disk.setFull(false)
+                process.isDiskFull = false
+            }
             return true
         }
         schedule(.clockJump, 0.5 * scale) { [self] in
@@ -351,13 +356,18 @@ final class World {
     // MARK: What is seen from outside
 
     func observe(_ observation: Observation) {
-        if case .lied(let lie) = observation, let order = lie.order { liarsOrders.insert(order.request) }
+        if case .lied(let lie) = observation {
+            liesTold.insert(lie.digest)
+            if let order = lie.order { liarsOrders.insert(order.request) }
+        }
         checkers.observe(observation)
     }
 
     /// - Returns: the request that the message is about, or its identifier.
     @discardableResult
     func tap(_ message: OutboundMessage, isForged: Bool) -> String {
+        // A journal that was rebuilt holds what a thief of its key had said, and says it again when asked: it stays a lie.
+        let isForged = isForged || liesTold.contains(digestText(message.body))
         digest.update(data: message.body)
         guard let envelope = try? Envelope(parsing: message.body) else { return message.messageID }
         observe(

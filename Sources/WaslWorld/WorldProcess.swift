@@ -58,6 +58,7 @@ class WorldProcess {
     private(set) var isConnected = false
     /// No link to anybody.
     var isCut = false
+    var isDiskFull = false
     /// Stopped until an operator has put its journal right.
     var isHeld = false
 

@@ -104,7 +104,12 @@ struct SilenceIsHeard: Checker {
     private var muted: Set<String> = []
 
     mutating func observe(_ observation: Observation) {
-        if case .mutedByBroker(let participant) = observation { muted.insert(participant) }
+        switch observation {
+        case .mutedByBroker(let participant): muted.insert(participant)
+        // What it had found so far went with its disk.
+        case .diskLost(_, "ledger"): muted = []
+        default: break
+        }
     }
 
     func conclude(_ word: FinalWord, _ report: (String?, String) -> Void) {
