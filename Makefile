@@ -27,11 +27,13 @@ demo: ## Runs the main job: a broker, 34 houses, agencies, the ledger, 200 order
 	$(SWIFT) build --product wasl
 	$(BUILD)/wasl dev --data .build/demo --requests 200 --rate 20 --until-reconciled
 
-# Tests of whole roads measure time-outs over real sockets: beside all the others they would measure the machine.
+# Tests of whole roads measure time-outs over real sockets: beside all the others they would measure the machine. Those that hold 1,500
+# connections open go by themselves: Foundation's Process walks over every descriptor while others come and go.
 test: ## Runs every test
 	@Deploy/setup.sh
 	$(SWIFT) test --skip RoadTests
-	$(SWIFT) test --skip-build --filter RoadTests
+	$(SWIFT) test --skip-build --filter RoadTests --skip ConnectionTests
+	$(SWIFT) test --skip-build --filter ConnectionTests
 
 lint: ## Checks the form of the code
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests
