@@ -9,7 +9,7 @@ struct RegistryInit: ParsableCommand {
         discussion: """
             Keep the root key on a medium that is in a safe but when something is signed.
 
-            Example: wasl registry init --folder registry --key ROOT-MEDIUM/root.json
+            Example: wasl registry init --folder registry --key root.json
             """)
 
     @OptionGroup var folder: RegistryFolderOption
@@ -91,7 +91,7 @@ struct RegistryRotateRoot: ParsableCommand {
             The next `wasl registry sign` takes both keys. Whoever holds the old root key comes to the new one by the registry; give new \
             participants the new one.
 
-            Example: wasl registry rotate-root --folder registry --key ROOT-MEDIUM/root.json --new-key ROOT-MEDIUM/root-2.json
+            Example: wasl registry rotate-root --folder registry --key root.json --new-key root-2.json
             """)
 
     @OptionGroup var folder: RegistryFolderOption

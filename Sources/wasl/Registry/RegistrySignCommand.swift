@@ -9,7 +9,7 @@ struct RegistrySign: ParsableCommand {
         discussion: """
             Says in words what changes. Nothing older is ever signed over something newer.
 
-            Example: wasl registry sign --folder registry --key ROOT-MEDIUM/root.json --out registry.signed
+            Example: wasl registry sign --folder registry --key root.json --out registry.signed
 
             While the root key changes, both keys sign: add --old-key with the old one's file, for as long as somebody may hold only that.
             """)
