@@ -106,14 +106,13 @@ extension LedgerSteps {
     }
 
     /// Moves a lane's unbroken end forward, over messages that came early too.
-    func advance(_ lane: LanePosition, _ envelope: Envelope, _ findings: Findings, _ transaction: JournalTransaction) throws {
-        let (db, source) = (transaction.db, envelope.source)
+    func advance(_ lane: LanePosition, of source: Source, _ findings: Findings, _ transaction: JournalTransaction) throws {
+        let db = transaction.db
         let row = try Row.fetchOne(
             db.cachedStatement(sql: "SELECT through, seen, gap_since, announced FROM lane WHERE source = ? AND epoch = ?"),
             arguments: [source.description, lane.epoch.text])
         var through: Int64 = row?["through"] ?? 0
-        let newest: Int64 = row?["seen"] ?? 0
-        let seen = max(newest, lane.sequence)
+        let seen = max(row?["seen"] as Int64? ?? 0, lane.sequence)
         let announced: Int64 = row?["announced"] ?? 0
         let gap: Int64? = row?["gap_since"]
         if lane.sequence == through + 1 {
@@ -128,14 +127,11 @@ extension LedgerSteps {
         if isWhole, gap != nil { try findings.clear(.gap, key: LedgerSteps.laneKey(source, lane.epoch), cause: "every number has come") }
         try db.cachedStatement(
             sql: """
-                INSERT INTO lane (source, epoch, through, seen, announced, gap_since, newest_time) VALUES (?1, ?2, ?3, ?4, 0, ?5, ?6)
+                INSERT INTO lane (source, epoch, through, seen, announced, gap_since) VALUES (?, ?, ?, ?, 0, ?)
                 ON CONFLICT DO UPDATE SET through = excluded.through, seen = excluded.seen, gap_since = excluded.gap_since,
-                    asks = CASE WHEN excluded.gap_since IS NULL THEN 0 ELSE asks END,
-                    newest_time = CASE WHEN ?7 THEN excluded.newest_time ELSE newest_time END
+                    asks = CASE WHEN excluded.gap_since IS NULL THEN 0 ELSE asks END
                 """
-        ).execute(arguments: [
-            source.description, lane.epoch.text, through, seen, gapSince, envelope.time.milliseconds, lane.sequence > newest,
-        ])
+        ).execute(arguments: [source.description, lane.epoch.text, through, seen, gapSince])
     }
 
     /// Notes that a lane has come at least so far.

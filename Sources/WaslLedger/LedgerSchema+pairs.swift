@@ -55,8 +55,6 @@ extension LedgerSchema {
             beat INTEGER NOT NULL DEFAULT 0,
             beat_sequence INTEGER NOT NULL DEFAULT 0,
             beat_at INTEGER,
-            -- The time of the message with the greatest number.
-            newest_time INTEGER,
             PRIMARY KEY (source, epoch)
         ) STRICT, WITHOUT ROWID;
         INSERT INTO lane_4 (source, epoch, through, seen, announced, is_opened, gap_since, asked, asks)

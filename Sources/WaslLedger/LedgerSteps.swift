@@ -92,7 +92,7 @@ package struct LedgerSteps: Sendable {
         try findings.clear(.refusedMessage, key: "ledger \(envelope.id)", cause: "the same message was accepted later")
         try checkChain(message, lane, findings, transaction)
         try checkTimes(envelope, lane, findings, transaction)
-        try advance(lane, envelope, findings, transaction)
+        try advance(lane, of: envelope.source, findings, transaction)
         return entry
     }
 

@@ -94,12 +94,12 @@ extension LedgerSteps {
         // Oldest citizen first, and paced: so many a sweep.
         try each(
             .notTaken, "taken IS NULL AND is_terminal = 0 AND first_seen < ?1 AND \(LedgerSteps.isWhole)", "first_seen",
-            before(times.notTaken), transaction, concerns: "agency", asks: "house")
-        try each(.overdue, "is_terminal = 0 AND due < ?1", "due", now.milliseconds, transaction, concerns: "agency")
+            before(times.notTaken), findings, concerns: "agency", asks: "house")
+        try each(.overdue, "is_terminal = 0 AND due < ?1", "due", now.milliseconds, findings, concerns: "agency")
         try each(
             .undeliveredOutcome,
             "(is_terminal = 1 OR status = 'parked') AND delivered IS NULL AND status_at < ?1 AND \(LedgerSteps.isWhole)", "status_at",
-            before(times.undelivered), transaction, concerns: "house", asks: "agency")
+            before(times.undelivered), findings, concerns: "house", asks: "agency")
     }
 
     /// A request is taken, and an outcome delivered, with all its documents: while these are on their way, nobody is late with it.
@@ -114,11 +114,10 @@ extension LedgerSteps {
     ///   - concerns: the column that names who is concerned.
     ///   - asks: the column that names who is asked to say its word again.
     private func each(
-        _ kind: FindingClass, _ condition: String, _ order: String, _ time: Int64, _ transaction: JournalTransaction, concerns: String,
+        _ kind: FindingClass, _ condition: String, _ order: String, _ time: Int64, _ findings: Findings, concerns: String,
         asks: String? = nil
     ) throws {
-        let db = transaction.db
-        let findings = Findings(transaction: transaction, isBounded: planted != .floodListed)
+        let (transaction, db) = (findings.transaction, findings.transaction.db)
         let new = try Row.fetchAll(
             db.cachedStatement(
                 sql: """
