@@ -16,28 +16,10 @@ import WaslSeal
         world = try TestWorld()
         authority = try DevelopmentAuthority(folder: world.folder + "/authority", name: "Authority")
         certificate = try authority.issue("hydra", .client, to: world.folder + "/hydra-tls")
-        try world.keys["hydra"]!.write(to: world.folder + "/hydra.json")
-        try writePrivateFile(Array(world.root.jwk.json.text.utf8), to: world.folder + "/root.jwk.json")
-        for name in ["token", "password"] { try writePrivateFile(Array("a secret of sixteen".utf8), to: world.folder + "/" + name) }
     }
 
     private func broker(host: String, _ lines: String...) throws -> BrokerConfiguration {
-        let text = """
-            house: hydra
-            data: \(world.folder)/data
-            head-file: \(world.folder)/heads/hydra
-            keys: \(world.folder)/hydra.json
-            registry: \(world.folder)/registry.signed
-            root-key: \(world.folder)/root.jwk.json
-            schemas: \(TestWorld.project)/Schemas
-            http: { port: 1, token-file: \(world.folder)/token }
-            broker:
-              host: \(host)
-              port: 5671
-            \(lines.map { "  " + $0 }.joined(separator: "\n"))
-            """
-        let path = world.folder + "/house.yaml"
-        try text.write(toFile: path, atomically: true, encoding: .utf8)
+        let path = try world.configure(broker: ["host: \(host)", "port: 5671"] + lines)
         let configuration = try ParticipantConfiguration(file: path, roleKey: "house")
         try configuration.settings.finish()
         return configuration.broker

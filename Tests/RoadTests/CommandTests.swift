@@ -29,29 +29,10 @@ import WaslSeal
 
     /// A house's configuration with one line more.
     private func configuration(extra: String = "", replacing: (String, String) = ("", "")) throws -> String {
-        try world.keys["hydra"]!.write(to: world.folder + "/hydra.json")
-        try world.root.jwk.json.text.write(toFile: world.folder + "/root.jwk.json", atomically: true, encoding: .utf8)
-        for name in ["token", "password"] { try writePrivateFile(Array("a secret of sixteen".utf8), to: world.folder + "/" + name) }
-        var text = """
-            house: hydra
-            data: \(world.folder)/data
-            head-file: \(world.folder)/heads/hydra
-            keys: \(world.folder)/hydra.json
-            registry: \(world.folder)/registry.signed
-            root-key: \(world.folder)/root.jwk.json
-            schemas: \(TestWorld.project)/Schemas
-            broker:
-              host: 127.0.0.1
-              port: 1
-              password-file: \(world.folder)/password
-            http:
-              port: 1
-              token-file: \(world.folder)/token
-            \(extra)
-            """
-        if !replacing.0.isEmpty { text = text.replacingOccurrences(of: replacing.0, with: replacing.1) }
-        let path = world.folder + "/house.yaml"
-        try text.write(toFile: path, atomically: true, encoding: .utf8)
+        let path = try world.configure(more: extra)
+        guard !replacing.0.isEmpty else { return path }
+        try String(contentsOfFile: path, encoding: .utf8).replacing(replacing.0, with: replacing.1)
+            .write(toFile: path, atomically: true, encoding: .utf8)
         return path
     }
 

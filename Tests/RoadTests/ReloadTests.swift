@@ -15,21 +15,7 @@ import WaslSeal
 
     private func start(_ port: Int) throws -> (process: Process, log: Recorder<String>) {
         try FileManager.default.copyItem(atPath: TestWorld.project + "/Schemas", toPath: world.folder + "/Schemas")
-        try world.keys["hydra"]!.write(to: world.folder + "/hydra.json")
-        try world.root.jwk.json.text.write(toFile: world.folder + "/root.jwk.json", atomically: true, encoding: .utf8)
-        for name in ["token", "password"] { try writePrivateFile(Array("a secret of sixteen".utf8), to: world.folder + "/" + name) }
-        let text = """
-            house: hydra
-            data: \(world.folder)/data
-            head-file: \(world.folder)/heads/hydra
-            keys: \(world.folder)/hydra.json
-            registry: \(world.folder)/registry.signed
-            root-key: \(world.folder)/root.jwk.json
-            schemas: \(world.folder)/Schemas
-            broker: { host: 127.0.0.1, port: 1, password-file: \(world.folder)/password }
-            http: { port: \(port), token-file: \(world.folder)/token }
-            """
-        try text.write(toFile: world.folder + "/house.yaml", atomically: true, encoding: .utf8)
+        _ = try world.configure(schemas: world.folder + "/Schemas", port: port)
         return try launch()
     }
 

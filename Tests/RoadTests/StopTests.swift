@@ -47,6 +47,27 @@ private final class RunningDaemon: Sendable {
     }
 }
 
+/// What another process writes into a folder's files (inotify(7)).
+private final class FolderChanges: Sendable {
+    private let descriptor: Int32
+
+    /// From here on nothing is missed, however late ``next()`` is called.
+    init(_ folder: String) throws {
+        descriptor = inotify_init1(Int32(IN_CLOEXEC))
+        guard descriptor >= 0, inotify_add_watch(descriptor, folder, UInt32(IN_MODIFY)) >= 0 else {
+            throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO)
+        }
+    }
+
+    deinit { close(descriptor) }
+
+    /// Returns once something has been written since the last time.
+    func next() throws {
+        var buffer = [UInt8](repeating: 0, count: 4_096)
+        guard read(descriptor, &buffer, buffer.count) > 0 else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+    }
+}
+
 /// Notes each call as it arrives, before anything is done with it.
 private struct Arrivals: RouterMiddleware {
     typealias Context = BasicRequestContext
@@ -93,22 +114,9 @@ private final class SlowRoad: Sendable {
         }
         journalPath = world.folder + "/data/journal.sqlite"
         try SlowRoad.take(try world.request(service, fields: fields), world, id, journalPath)
-        try world.keys[id]!.write(to: world.folder + "/\(id).json")
-        try world.root.jwk.json.text.write(toFile: world.folder + "/root.jwk.json", atomically: true, encoding: .utf8)
-        for name in ["token", "password"] { try writePrivateFile(Array("a secret of sixteen".utf8), to: world.folder + "/" + name) }
-        try """
-        agency: \(id)
-        endpoint: http://127.0.0.1:\(ports[0])
-        data: \(world.folder)/data
-        head-file: \(world.folder)/heads/\(id)
-        keys: \(world.folder)/\(id).json
-        registry: \(world.folder)/registry.signed
-        root-key: \(world.folder)/root.jwk.json
-        schemas: \(world.folder)/Schemas
-        broker: { host: 127.0.0.1, port: 1, password-file: \(world.folder)/password }
-        http: { port: \(ports[1]), token-file: \(world.folder)/token }
-        """.write(toFile: world.folder + "/agency.yaml", atomically: true, encoding: .utf8)
-        daemon = try RunningDaemon(["agency", "run", "--config", world.folder + "/agency.yaml"])
+        let configuration = try world.configure(
+            id, as: .agency, schemas: world.folder + "/Schemas", port: ports[1], more: "endpoint: http://127.0.0.1:\(ports[0])")
+        daemon = try RunningDaemon(["agency", "run", "--config", configuration])
     }
 
     /// As a worker does, before its process is there.
@@ -131,6 +139,14 @@ private final class SlowRoad: Sendable {
             let bodies = try Data.fetchAll(db, sql: "SELECT body FROM outbox WHERE type LIKE '%outcome%' ORDER BY number")
             let outcomes = try bodies.map { try Envelope(parsing: [UInt8]($0)).data["status"]?.string ?? "" }
             return (row["state"], row["doubted"], outcomes)
+        }
+    }
+
+    /// Waits until the job stands so on disk, looking again each time that the journal's folder changes.
+    func jobIs(_ state: String) async throws {
+        let changes = try FolderChanges(world.folder + "/data")
+        try await waiting(for: "the job to be \(state)") {
+            while try self.job().state != state { try changes.next() }
         }
     }
 
@@ -182,7 +198,7 @@ private func complaints(_ text: Substring) -> [Substring] {
         let road = try await SlowRoad(
             agency: "tt", service: "tt.bill.pay", fields: ["line": "71234567", "amount": 45_500, "payment": "cash"], latency: 0)
         // Intended, and waiting for a broker that is not there.
-        while try road.job().state != "calling" { try await Task.sleep(for: .milliseconds(20)) }
+        try await road.jobIs("calling")
         road.daemon.signal(SIGTERM)
         #expect(await road.daemon.end() == 0)
         let job = try road.job()
@@ -232,22 +248,9 @@ private final class NotifySocket: Sendable {
     @Test(arguments: [true, false]) func itSaysWhenItIsReadyWhenItReadsAgainAndWhenItStops(_ isAbstract: Bool) async throws {
         let socket = try NotifySocket(isAbstract ? "@wasl-test-\(UUID().uuidString)" : world.folder + "/notify")
         let port = try PrivateNode.freePorts(1)[0]
-        try world.keys["hydra"]!.write(to: world.folder + "/hydra.json")
-        try world.root.jwk.json.text.write(toFile: world.folder + "/root.jwk.json", atomically: true, encoding: .utf8)
-        for name in ["token", "password"] { try writePrivateFile(Array("a secret of sixteen".utf8), to: world.folder + "/" + name) }
-        try """
-        house: hydra
-        data: \(world.folder)/data
-        head-file: \(world.folder)/heads/hydra
-        keys: \(world.folder)/hydra.json
-        registry: \(world.folder)/registry.signed
-        root-key: \(world.folder)/root.jwk.json
-        schemas: \(TestWorld.project)/Schemas
-        broker: { host: 127.0.0.1, port: 1, password-file: \(world.folder)/password }
-        http: { port: \(port), token-file: \(world.folder)/token }
-        """.write(toFile: world.folder + "/house.yaml", atomically: true, encoding: .utf8)
+        let configuration = try world.configure(port: port)
         let daemon = try RunningDaemon(
-            ["house", "run", "--config", world.folder + "/house.yaml"], environment: ["NOTIFY_SOCKET": socket.name])
+            ["house", "run", "--config", configuration], environment: ["NOTIFY_SOCKET": socket.name])
         #expect(socket.next().contains("READY=1"))
         daemon.signal(SIGHUP)
         let reloading = socket.next()

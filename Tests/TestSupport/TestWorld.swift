@@ -167,3 +167,39 @@ extension TestWorld {
         return URL(fileURLWithPath: own).deletingLastPathComponent().appendingPathComponent("wasl").path
     }
 }
+
+extension TestWorld {
+    /// Puts a participant's keys, secrets and configuration into the folder, for a daemon that finds no broker.
+    ///
+    /// - Parameters:
+    ///   - broker: the lines under `broker:`; none for one that does not answer.
+    ///   - port: where its own pages are served.
+    ///   - more: further lines of the configuration.
+    /// - Returns: the configuration's path.
+    public func configure(
+        _ id: String = "hydra", as role: Role = .house, schemas: String = TestWorld.project + "/Schemas", broker: [String] = [],
+        port: Int = 1, more: String = ""
+    ) throws -> String {
+        try keys[id]!.write(to: folder + "/\(id).json")
+        try root.jwk.json.text.write(toFile: folder + "/root.jwk.json", atomically: true, encoding: .utf8)
+        for name in ["token", "password"] { try writePrivateFile(Array("a secret of sixteen".utf8), to: folder + "/" + name) }
+        let broker = broker.isEmpty ? ["host: 127.0.0.1", "port: 1", "password-file: \(folder)/password"] : broker
+        let path = folder + "/\(role.rawValue).yaml"
+        try """
+        \(role.rawValue): \(id)
+        data: \(folder)/data
+        head-file: \(folder)/heads/\(id)
+        keys: \(folder)/\(id).json
+        registry: \(folder)/registry.signed
+        root-key: \(folder)/root.jwk.json
+        schemas: \(schemas)
+        broker:
+        \(broker.map { "  " + $0 }.joined(separator: "\n"))
+        http:
+          port: \(port)
+          token-file: \(folder)/token
+        \(more)
+        """.write(toFile: path, atomically: true, encoding: .utf8)
+        return path
+    }
+}
