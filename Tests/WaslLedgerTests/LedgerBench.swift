@@ -204,3 +204,6 @@ final class LedgerBench {
             .filter { $0 != "silent-participant" }
     }
 }
+
+/// A finding that ought to be open, and whom it names.
+func named(_ kind: String, _ participant: String?) -> LedgerBench.Named { LedgerBench.Named(kind: kind, participant: participant) }
