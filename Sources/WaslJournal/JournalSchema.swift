@@ -97,5 +97,13 @@ enum JournalSchema {
             // The highest version of the registry that was held: a restart with an older file is refused.
             try db.execute(sql: "ALTER TABLE journal ADD COLUMN registry INTEGER NOT NULL DEFAULT 0")
         }
+        migrator.registerMigration("journal-7") { db in
+            // A page of one cause, without a look at what was set aside for others: at every beat, however much lies there.
+            try db.execute(
+                sql: """
+                    DROP INDEX quarantine_reason;
+                    CREATE INDEX quarantine_cause ON quarantine (substr(reason, 1, instr(reason, ':')), number);
+                    """)
+        }
     }
 }

@@ -160,15 +160,17 @@ public final class JournalTransaction {
             .execute(arguments: [saltedDigestText(body, salt: salt)])
     }
 
+    static let setAsideQuery = """
+        SELECT number, exchange, routing_key, message_id, queue, signature, body FROM quarantine
+        WHERE substr(reason, 1, instr(reason, ':')) = ? AND signature IS NOT NULL AND number > ? ORDER BY number LIMIT ?
+        """
+
     /// What was set aside for a reason that may pass, as it came: to be looked at again. The oldest first; the tag's number is where the
     /// next page goes on.
     public func setAside(for cause: PassingCause, after number: UInt64 = 0, limit: Int = 5_000) throws -> [Delivery] {
         try Row.fetchAll(
-            db.cachedStatement(
-                sql: """
-                    SELECT number, exchange, routing_key, message_id, queue, signature, body FROM quarantine
-                    WHERE reason >= ?1 AND reason < ?2 AND signature IS NOT NULL AND number > ?3 ORDER BY number LIMIT ?4
-                    """), arguments: [cause.rawValue + ":", cause.rawValue + ";", Int64(clamping: number), limit]
+            db.cachedStatement(sql: JournalTransaction.setAsideQuery),
+            arguments: [cause.rawValue + ":", Int64(clamping: number), limit]
         ).map { row in
             let body: Data = row["body"]
             return Delivery(

@@ -214,6 +214,15 @@ import WaslSeal
         #expect(try store.read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM quarantine") } == 1)
     }
 
+    @Test func aLookAtOneCauseDoesNotGoThroughWhatLiesThereForOthers() throws {
+        let store = try open()
+        let plan = try store.read {
+            try Row.fetchAll($0, sql: "EXPLAIN QUERY PLAN " + JournalTransaction.setAsideQuery, arguments: ["time:", 0, 500])
+                .map { $0["detail"] as String }
+        }
+        #expect(plan == ["SEARCH quarantine USING INDEX quarantine_cause (<expr>=? AND number>?)"])
+    }
+
     @Test func aHeadFileOfTheFirstVersionIsRead() throws {
         var store: JournalStore? = try open()
         let head = store!.head
