@@ -161,6 +161,10 @@ amqp_bytes_t wasl_message_id(const amqp_basic_properties_t *properties) {
     return properties && (properties->_flags & AMQP_BASIC_MESSAGE_ID_FLAG) ? properties->message_id : amqp_empty_bytes;
 }
 
+amqp_bytes_t wasl_user_id(const amqp_basic_properties_t *properties) {
+    return properties && (properties->_flags & AMQP_BASIC_USER_ID_FLAG) ? properties->user_id : amqp_empty_bytes;
+}
+
 amqp_bytes_t wasl_content_type(const amqp_basic_properties_t *properties) {
     return properties && (properties->_flags & AMQP_BASIC_CONTENT_TYPE_FLAG) ? properties->content_type : amqp_empty_bytes;
 }

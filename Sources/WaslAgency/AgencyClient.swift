@@ -3,7 +3,6 @@ import Foundation
 import Logging
 import NIOCore
 import NIOHTTP1
-import NIOSSL
 import Synchronization
 import WaslCatalogue
 package import WaslModel
@@ -23,8 +22,7 @@ package enum Transport: Sendable {
 
 /// Calls an agency's API. Redirects are not followed and nothing is retried in here: a replayed POST would be a second payment.
 final class AgencyClient: Sendable {
-    private let client: HTTPClient
-    private let configuration: HTTPClient.Configuration
+    private let connections: AgencyConnections
     private let endpoint: String
     private let agency: Agency
     private let credentials: (name: String, value: String)?
@@ -49,44 +47,10 @@ final class AgencyClient: Sendable {
         self.agency = agency
         self.endpoint = endpoint
         self.logger = logger
-        configuration = try AgencyClient.configuration(agency)
-        client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
+        connections = try AgencyConnections(agency, logger: logger)
     }
 
-    private static func configuration(_ agency: Agency) throws -> HTTPClient.Configuration {
-        var configuration = HTTPClient.Configuration()
-        configuration.redirectConfiguration = .disallow
-        configuration.decompression = .disabled
-        // Well before the whole call's time is up: a host that does not answer the handshake was sent nothing.
-        configuration.timeout.connect = .milliseconds(min(5_000, agency.timeout.milliseconds / 2))
-        configuration.timeout.read = .milliseconds(agency.timeout.milliseconds)
-        configuration.connectionPool.retryConnectionEstablishment = false
-        configuration.connectionPool.idleTimeout = .seconds(20)
-        configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = agency.concurrencyMax
-        configuration.httpVersion = .http1Only
-        if let proxy = agency.proxy { configuration.proxy = .server(host: proxy.host, port: proxy.port) }
-        if let tls = agency.tls { configuration.tlsConfiguration = try secured(by: tls) }
-        return configuration
-    }
-
-    /// Read once, at the start: a file that is not right is named before the first citizen comes.
-    private static func secured(by tls: Agency.TLS) throws -> TLSConfiguration {
-        func reading<Value>(_ file: String, _ key: String, _ read: (String) throws -> Value) throws -> Value {
-            do { return try read(file) } catch {
-                throw SettingsError(
-                    file: file, key: key, reason: "cannot be read: expected PEM, as the agency's `tls` group says (\(error))")
-            }
-        }
-        var secure = TLSConfiguration.makeClientConfiguration()
-        secure.trustRoots = .certificates(try reading(tls.authority, "tls.ca", NIOSSLCertificate.fromPEMFile))
-        if let certificate = tls.certificate, let key = tls.key {
-            secure.certificateChain = try reading(certificate, "tls.certificate", NIOSSLCertificate.fromPEMFile).map { .certificate($0) }
-            secure.privateKey = .privateKey(try reading(key, "tls.key") { try NIOSSLPrivateKey(file: $0, format: .pem) })
-        }
-        return secure
-    }
-
-    func close() async { try? await client.shutdown() }
+    func close() async { await connections.close() }
 
     /// - Parameters:
     ///   - isRepeatable: otherwise a connection of its own is used, so that no idle one that the agency is just closing
@@ -121,8 +85,16 @@ final class AgencyClient: Sendable {
             request.body = .bytes(encoded.bytes)
         }
         let timeout = AgencyClient.timeout(of: agency, contentBytes: content?.bytes.count ?? 0)
-        if isRepeatable { return try await execute(request, by: client, timeout: timeout) { .unknown } }
-        return try await executeAlone(request, timeout: timeout)
+        let pool = connections.current
+        guard isRepeatable else { return try await executeAlone(request, pool.configuration, timeout: timeout) }
+        let answer: Result<(HTTPClientResponse, [UInt8]), CallFailure>
+        do throws(CallFailure) {
+            answer = .success(try await execute(request, by: pool.client, timeout: timeout) { .unknown })
+        } catch {
+            answer = .failure(error)
+        }
+        // The files may be renewed meanwhile: its connections end with its last call.
+        return try withExtendedLifetime(pool) { answer }.get()
     }
 
     /// A paper of megabytes takes its time: a quarter of one in a second at least.
@@ -133,7 +105,7 @@ final class AgencyClient: Sendable {
     /// `connection: close` alone would not do: it ends a connection after its call, and lets the call travel on one that was kept. A
     /// client of its own keeps none; and it tells whether its one connection ever stood, which says for certain whether anything was sent.
     private func executeAlone(
-        _ request: HTTPClientRequest, timeout: Duration
+        _ request: HTTPClientRequest, _ configuration: HTTPClient.Configuration, timeout: Duration
     ) async throws(CallFailure) -> (HTTPClientResponse, [UInt8]) {
         var request = request
         request.headers.replaceOrAdd(name: "connection", value: "close")

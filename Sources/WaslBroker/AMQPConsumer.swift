@@ -38,6 +38,7 @@ private final class ConsumerDriver: ConnectionDriver, MailHolder, @unchecked Sen
         let routingKey: String
         var messageID = ""
         var contentType = ""
+        var userID: String?
         var signature: String?
         var bodySize: UInt64?
         var body: [UInt8] = []
@@ -96,6 +97,8 @@ private final class ConsumerDriver: ConnectionDriver, MailHolder, @unchecked Sen
             let signature = wasl_header(properties, "wasl-signature")
             partial?.messageID = string(wasl_message_id(properties))
             partial?.contentType = string(wasl_content_type(properties))
+            let user = wasl_user_id(properties)
+            partial?.userID = user.len > 0 ? string(user) : nil
             partial?.signature = signature.len > 0 ? string(signature) : nil
             partial?.bodySize = frame.body_size
             finishIfWhole()
@@ -120,7 +123,7 @@ private final class ConsumerDriver: ConnectionDriver, MailHolder, @unchecked Sen
             Delivery(
                 tag: DeliveryTag(generation: generation, number: whole.number), queue: whole.queue, exchange: whole.exchange,
                 routingKey: whole.routingKey, isRedelivered: whole.isRedelivered, messageID: whole.messageID,
-                contentType: whole.contentType, signature: whole.signature, body: whole.body))
+                contentType: whole.contentType, userID: whole.userID, signature: whole.signature, body: whole.body))
     }
 
     func settle(at now: ContinuousClock.Instant) throws {

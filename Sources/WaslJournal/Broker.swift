@@ -104,13 +104,15 @@ public struct Delivery: Sendable, Hashable {
     public let isRedelivered: Bool
     public let messageID: String
     public let contentType: String
+    /// Property `user-id`; `nil` where absent. The broker takes no other than that of the user who publishes.
+    public let userID: String?
     /// Header `wasl-signature`; `nil` where absent.
     public let signature: String?
     public let body: [UInt8]
 
     public init(
         tag: DeliveryTag, queue: String, exchange: String, routingKey: String, isRedelivered: Bool, messageID: String,
-        contentType: String, signature: String?, body: [UInt8]
+        contentType: String, userID: String? = nil, signature: String?, body: [UInt8]
     ) {
         self.tag = tag
         self.queue = queue
@@ -119,8 +121,26 @@ public struct Delivery: Sendable, Hashable {
         self.isRedelivered = isRedelivered
         self.messageID = messageID
         self.contentType = contentType
+        self.userID = userID
         self.signature = signature
         self.body = body
+    }
+
+    /// Whose user put it on the broker, as far as the broker says.
+    public var carrier: ParticipantID? { Delivery.carrier(exchange: exchange, routingKey: routingKey, userID: userID) }
+
+    /// By `user-id`, else by the part of the routing key that the broker's permissions hold to the user.
+    public static func carrier(exchange: String, routingKey: String, userID: String?) -> ParticipantID? {
+        if let userID { return ParticipantID(userID) }
+        let place: Int? =
+            switch Exchange(rawValue: exchange) {
+            case .requests: 2
+            case .outcomes: 1
+            case .receipts: 0
+            default: nil
+            }
+        let words = routingKey.split(separator: ".", omittingEmptySubsequences: false)
+        return place.flatMap { $0 < words.count ? ParticipantID(String(words[$0])) : nil }
     }
 }
 

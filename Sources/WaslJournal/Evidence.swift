@@ -51,8 +51,10 @@ public struct EvidenceOfParticipant: Sendable, Hashable {
 
     /// Each message as it stands under the registry that is held now. What the ledger had set aside stays in where it verifies. What it
     /// took on its run's word may have an altered signature: then the message after it speaks for it, by its chain. Everything else is left
-    /// out and named, and something may be missing.
-    public func judged(_ verify: (Evidence) throws -> Void) -> EvidenceOfParticipant {
+    /// out and named, and something may be missing: but for what was set aside and says to be of another.
+    ///
+    /// - Parameter participant: whose evidence it is.
+    public func judged(of participant: ParticipantID, _ verify: (Evidence) throws -> Void) -> EvidenceOfParticipant {
         struct Place: Hashable {
             let source: Source
             let epoch: EpochID
@@ -75,8 +77,9 @@ public struct EvidenceOfParticipant: Sendable, Hashable {
             verified[index] = true
         }
         let lost = messages.indices.filter { !verified[$0] }
+        let isDoubt = lost.contains { !messages[$0].isSetAside || messages[$0].envelope.source.participant == participant }
         return EvidenceOfParticipant(
-            messages: messages.indices.filter { verified[$0] }.map { messages[$0] }, isWhole: isWhole && lost.isEmpty,
+            messages: messages.indices.filter { verified[$0] }.map { messages[$0] }, isWhole: isWhole && !isDoubt,
             leftOut: leftOut
                 + lost.map { index in
                     let envelope = messages[index].envelope
@@ -97,10 +100,12 @@ public enum EvidenceFile {
         }.joined() + JSON.object(["messages": JSON(evidence.messages.count), "whole": .bool(evidence.isWhole)]).text + "\n"
     }
 
-    /// Every message that speaks for itself or is spoken for: see ``EvidenceOfParticipant/judged(_:)``.
+    /// Every message that speaks for itself or is spoken for: see ``EvidenceOfParticipant/judged(of:_:)``.
     ///
     /// - Throws: ``JournalError`` naming the line, where the file is not what was exported.
-    public static func read(_ bytes: [UInt8], verify: (Evidence) throws -> Void) throws -> EvidenceOfParticipant {
+    public static func read(
+        _ bytes: [UInt8], of participant: ParticipantID, verify: (Evidence) throws -> Void
+    ) throws -> EvidenceOfParticipant {
         func error(_ line: Int, _ reason: String) -> JournalError {
             JournalError(
                 .damaged, "evidence line \(line): \(reason)", remedy: "Export it again with `wasl ledger evidence`; nothing was changed")
@@ -126,7 +131,7 @@ public enum EvidenceFile {
             } catch let reason { throw error(index + 1, "\(reason)") }
         }
         guard let isWhole else { throw error(evidence.count + 1, "the file ends before its count: it is torn") }
-        return EvidenceOfParticipant(messages: evidence, isWhole: isWhole).judged(verify)
+        return EvidenceOfParticipant(messages: evidence, isWhole: isWhole).judged(of: participant, verify)
     }
 
     /// The end of a participant's last lane, as far as the evidence goes.

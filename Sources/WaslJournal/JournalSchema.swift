@@ -105,5 +105,9 @@ enum JournalSchema {
                     CREATE INDEX quarantine_cause ON quarantine (substr(reason, 1, instr(reason, ':')), number);
                     """)
         }
+        migrator.registerMigration("journal-8") { db in
+            // Whose user put it on the broker, where the broker says so.
+            try db.execute(sql: "ALTER TABLE quarantine ADD COLUMN user_id TEXT")
+        }
     }
 }

@@ -161,7 +161,7 @@ public final class JournalTransaction {
     }
 
     static let setAsideQuery = """
-        SELECT number, exchange, routing_key, message_id, queue, signature, body FROM quarantine
+        SELECT number, exchange, routing_key, message_id, queue, user_id, signature, body FROM quarantine
         WHERE substr(reason, 1, instr(reason, ':')) = ? AND signature IS NOT NULL AND number > ? ORDER BY number LIMIT ?
         """
 
@@ -175,9 +175,8 @@ public final class JournalTransaction {
             let body: Data = row["body"]
             return Delivery(
                 tag: DeliveryTag(generation: 0, number: UInt64(clamping: row["number"] as Int64)), queue: row["queue"],
-                exchange: row["exchange"],
-                routingKey: row["routing_key"], isRedelivered: true, messageID: row["message_id"], contentType: Envelope.contentType,
-                signature: row["signature"], body: [UInt8](body))
+                exchange: row["exchange"], routingKey: row["routing_key"], isRedelivered: true, messageID: row["message_id"],
+                contentType: Envelope.contentType, userID: row["user_id"], signature: row["signature"], body: [UInt8](body))
         }
     }
 
@@ -189,16 +188,22 @@ public final class JournalTransaction {
         let digest = saltedDigestText(delivery.body, salt: salt)
         try db.cachedStatement(
             sql: """
-                INSERT INTO quarantine (received, exchange, routing_key, message_id, reason, digest, seen, body, signature, queue)
-                VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?)
+                INSERT INTO quarantine (received, exchange, routing_key, message_id, reason, digest, seen, body, signature, queue, user_id)
+                VALUES (?, ?, ?, ?, ?, ?, 1, ?, ?, ?, ?)
                 ON CONFLICT (digest) DO UPDATE SET seen = seen + 1
                 """
         ).execute(arguments: [
             now.milliseconds, delivery.exchange, delivery.routingKey, String(delivery.messageID.prefix(128)), reason,
             digest, Data(delivery.body), delivery.signature.map { String($0.prefix(1024)) }, delivery.queue,
+            delivery.userID.map { String($0.prefix(128)) },
         ])
         let seen = try Int.fetchOne(
             db.cachedStatement(sql: "SELECT seen FROM quarantine WHERE digest = ?"), arguments: [digest])
+        // Whoever copied it first: it is known by the way of its own source once it came by that.
+        if seen != 1, let carrier = delivery.carrier, (try? Envelope(parsing: delivery.body))?.source.participant == carrier {
+            try db.cachedStatement(sql: "UPDATE quarantine SET exchange = ?, routing_key = ?, user_id = ? WHERE digest = ?")
+                .execute(arguments: [delivery.exchange, delivery.routingKey, delivery.userID, digest])
+        }
         // A report about one's own report would be refused in its turn, for ever.
         let isOwn =
             delivery.exchange == Exchange.receipts.rawValue

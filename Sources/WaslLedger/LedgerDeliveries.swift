@@ -40,8 +40,6 @@ struct Refused: Sendable {
     /// Bytes that their signer has said in its own name, and that came by another's user, may have been kept by whoever was sent them and
     /// put before the ledger again: then nobody is named.
     let signer: ParticipantID?
-    /// Whose user put it on the broker, by the part of the routing key that the broker's permissions hold to the user.
-    let brokersWord: ParticipantID?
     /// Where nothing is wrong with it but that its key was revoked.
     let revoked: RevokedWord?
 
@@ -50,16 +48,7 @@ struct Refused: Sendable {
         self.delivery = delivery
         self.envelope = envelope
         self.reason = reason
-        let place: Int? =
-            switch Exchange(rawValue: delivery.exchange) {
-            case .requests: 2
-            case .outcomes: 1
-            case .receipts: 0
-            default: nil
-            }
-        let words = delivery.routingKey.split(separator: ".", omittingEmptySubsequences: false)
-        let carrier = place.flatMap { $0 < words.count ? ParticipantID(String(words[$0])) : nil }
-        brokersWord = carrier
+        let carrier = delivery.carrier
         signer = delivery.signature.flatMap { registry.signer(of: delivery.body, signature: $0) }.flatMap { signer in
             carrier == nil || carrier == signer || envelope?.source.participant != signer ? signer : nil
         }

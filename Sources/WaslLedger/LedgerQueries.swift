@@ -132,24 +132,36 @@ package enum LedgerQueries {
             EvidenceOfParticipant(messages: evidence, isWhole: hasGap == false), participant, db)
     }
 
-    /// What was set aside says who it is from, truly or not. A signature may be judged again by who rebuilds; anything else leaves a doubt.
+    /// What was set aside, as far as it can be this participant's word or one to it: what came by another's user is neither.
+    ///
+    /// A signature may be judged again by who rebuilds. Anything else of its own leaves a doubt, until its number is heard.
     private static func withSetAside(
         _ evidence: EvidenceOfParticipant, _ participant: ParticipantID, _ db: Database
     ) throws -> EvidenceOfParticipant {
         var (messages, isWhole) = (evidence.messages, evidence.isWhole)
-        let rows = try Row.fetchCursor(db, sql: "SELECT body, signature, reason FROM quarantine ORDER BY number")
+        let rows = try Row.fetchCursor(
+            db, sql: "SELECT body, signature, reason, exchange, routing_key, user_id FROM quarantine ORDER BY number")
         while let row = try rows.next() {
             let body: Data = row[0]
-            guard let envelope = try? Envelope(parsing: [UInt8](body)),
+            let carrier = Delivery.carrier(exchange: row[3], routingKey: row[4], userID: row[5])
+            guard let envelope = try? Envelope(parsing: [UInt8](body)), carrier == nil || carrier == envelope.source.participant,
                 envelope.source.participant == participant || envelope.recipient == participant
             else { continue }
-            if let signature: String = row[1], (row[2] as String).hasPrefix("wasl-signature:") {
+            if let signature: String = row[1], (row[2] as String).hasPrefix(PassingCause.signature.rawValue + ":") {
                 messages.append(try Evidence(body: [UInt8](body), signature: signature, isSetAside: true))
-            } else {
+            } else if carrier == participant, try !isHeard(envelope, db) {
                 isWhole = false
             }
         }
         return EvidenceOfParticipant(messages: messages, isWhole: isWhole)
+    }
+
+    /// Whether a message with its source, epoch and number is in the log.
+    private static func isHeard(_ envelope: Envelope, _ db: Database) throws -> Bool {
+        guard let lane = envelope.lane else { return true }
+        return try Bool.fetchOne(
+            db, sql: "SELECT EXISTS (SELECT 1 FROM entry WHERE source = ? AND epoch = ? AND sequence = ?)",
+            arguments: [envelope.source.description, lane.epoch.text, lane.sequence]) ?? false
     }
 
     /// What the ledger still waits for: requests without an end, outcomes not delivered, gaps that may still close. At most a few.

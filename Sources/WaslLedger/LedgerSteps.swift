@@ -44,7 +44,7 @@ package struct LedgerSteps: Sendable {
         let blamed = planted == .claimedSourceBlamed ? refused.envelope?.source.participant : refused.signer
         var evidence: JSONObject = ["reason": .string(refused.reason), "by": "ledger"]
         evidence["says"] = JSON(refused.envelope?.source.description)
-        if refused.signer == nil { evidence["broker"] = JSON(refused.brokersWord?.text) }
+        if refused.signer == nil { evidence["broker"] = JSON(refused.delivery.carrier?.text) }
         try findings.open(
             .refusedMessage, key: "ledger \(refused.delivery.messageID.prefix(128))", participant: blamed,
             request: blamed == nil ? nil : refused.envelope?.request, evidence: evidence)

@@ -93,9 +93,11 @@ extension World {
             do {
                 let registry = process.registry.registry
                 guard
-                    let evidence = try ledger.evidence(of: process.id)?.judged({
-                        try registry.verify($0.envelope, body: $0.body, signature: $0.signature)
-                    })
+                    let evidence = try ledger.evidence(of: process.id)?.judged(
+                        of: process.id,
+                        {
+                            try registry.verify($0.envelope, body: $0.body, signature: $0.signature)
+                        })
                 else { return rebuildWhenPossible(process, reason) }
                 let previous = EvidenceFile.lastHead(of: process.id, in: evidence.messages)
                 switch process {

@@ -67,7 +67,7 @@ struct JournalCommand: ParsableCommand {
                 throw Failure.badInput("--evidence \(evidence): cannot be read")
             }
             let registry = settings.registry.registry
-            let messages = try EvidenceFile.read([UInt8](data)) { try $0.verify(under: registry) }
+            let messages = try EvidenceFile.read([UInt8](data), of: settings.participant) { try $0.verify(under: registry) }
             let known: Int
             if role == "house" {
                 known = try House.rebuild(

@@ -182,11 +182,11 @@ import WaslSeal
     @Test func tornEvidenceIsRefusedByItsLine() throws {
         let text = EvidenceFile.text(
             EvidenceOfParticipant(messages: [try evidence(accept("steg.bill.pay")), try evidence(accept("tt.bill.pay"))], isWhole: true))
-        #expect(try EvidenceFile.read(Array(text.utf8), verify: { _ in }).messages.count == 2)
+        #expect(try EvidenceFile.read(Array(text.utf8), of: ParticipantID("hydra")!, verify: { _ in }).messages.count == 2)
         let lines = text.split(separator: "\n")
-        #expect(throws: JournalError.self) { try EvidenceFile.read(Array(lines[0].utf8), verify: { _ in }) }
+        #expect(throws: JournalError.self) { try EvidenceFile.read(Array(lines[0].utf8), of: ParticipantID("hydra")!, verify: { _ in }) }
         let error = #expect(throws: JournalError.self) {
-            try EvidenceFile.read(Array("\(lines[0])\n{\"messages\":2}".utf8), verify: { _ in })
+            try EvidenceFile.read(Array("\(lines[0])\n{\"messages\":2}".utf8), of: ParticipantID("hydra")!, verify: { _ in })
         }
         #expect(error?.reason == "evidence line 2: counts 2 messages, found 1")
     }

@@ -345,6 +345,37 @@ private func failure(
         await server.close()
     }
 
+    @Test(arguments: [true, false]) func aRenewedCertificateIsUsedWithoutARestart(_ isRepeatable: Bool) async throws {
+        let server = try await RawServer(tls: authority.server("server", version: .tlsv12, asksForCertificate: true))
+        let log = Recorder<LogEvent>()
+        func put(_ ending: String, of name: String) throws {
+            let file = URL(fileURLWithPath: authority.file("own" + ending))
+            try Data(contentsOf: URL(fileURLWithPath: authority.file(name + ending))).write(to: file, options: .atomic)
+            try FileManager.default.setAttributes([.posixPermissions: 0o600], ofItemAtPath: file.path)
+        }
+        for ending in [".pem", ".key"] { try put(ending, of: "unknown-client") }
+        let client = try client(
+            "https://127.0.0.1:\(server.port)",
+            "tls: {ca: \(authority.file("authority.pem")), certificate: \(authority.file("own.pem")), key: \(authority.file("own.key"))}",
+            log: log)
+        func failed() async throws -> CallFailure.Kind? {
+            do throws(CallFailure) { _ = try await client.send(try! AgencyCall(call), isRepeatable: isRepeatable) } catch {
+                return error.kind
+            }
+            return nil
+        }
+        #expect(try await failed() == .ownCertificateRefused)
+        // Half of the renewal: the certificate that was read before stays, and a person is told.
+        try put(".pem", of: "client")
+        #expect(try await failed() == .ownCertificateRefused)
+        #expect(log.elements.contains { $0.level == .warning && "\($0.metadata ?? [:])".contains("is not the key of") })
+        try put(".key", of: "client")
+        #expect(try await failed() == nil)
+        #expect(server.requests == 1)
+        await client.close()
+        await server.close()
+    }
+
     @Test(arguments: [true, false]) func aHandshakeThatNobodyAnswersIsADefiniteNo(_ isRepeatable: Bool) async throws {
         let server = try await RawServer { _, _ in .silence }
         let found = try await failure(client("https://127.0.0.1:\(server.port)", timeout: "2 s"), isRepeatable: isRepeatable)

@@ -34,6 +34,7 @@ extension BrokerTests.Conformance {
         #expect(deliveries.map(\.body) == messages.map(\.body))
         #expect(deliveries.allSatisfy { $0.signature == "signature" && $0.contentType == Envelope.contentType })
         #expect(deliveries.allSatisfy { $0.exchange == "wasl.requests" && $0.routingKey == "steg.steg-bill-view.hydra" })
+        #expect(deliveries.allSatisfy { $0.userID == (kind == .simulated ? nil : "hydra") })
         consumer.link.acknowledge(through: deliveries[299].tag)
         await broker.close(consumer, publisher)
     }

@@ -234,31 +234,6 @@ import WaslSeal
         #expect(try bench.named() == [named("epoch-changed", "hydra")])
     }
 
-    // MARK: Evidence
-
-    @Test func oneAlteredSignatureNeitherStopsTheExportNorTheRebuild() async throws {
-        let all = (0..<4).map { _ in bench.submitted(TestWorld.uuid()) }
-        var deliveries = try all.map { try bench.world.delivery($0, queue: "ledger") }
-        let altered = deliveries[1]
-        deliveries[1] = Delivery(
-            tag: altered.tag, queue: "ledger", exchange: altered.exchange, routingKey: altered.routingKey, isRedelivered: false,
-            messageID: altered.messageID, contentType: altered.contentType, signature: deliveries[0].signature, body: altered.body)
-        let prepared = bench.handler.prepare(deliveries)
-        _ = try bench.store.transaction { try bench.handler.record(prepared, in: $0) }
-        let checked = try bench.store.read { try Bool.fetchAll($0, sql: "SELECT is_checked FROM evidence ORDER BY number") }
-        #expect(checked == [false, false, false, true], "the run's end vouches for it")
-        let text = EvidenceFile.text(try bench.store.read { try LedgerQueries.evidence($0, of: ParticipantID("hydra")!) })
-        let registry = bench.world.registry.registry
-        let read = try EvidenceFile.read(Array(text.utf8)) { try registry.verify($0.envelope, body: $0.body, signature: $0.signature) }
-        #expect(read.messages.count == 4 && read.isWhole)
-        // Without the message after it, nothing speaks for it: it is left out, and named.
-        let torn = text.split(separator: "\n").enumerated().filter { $0.offset != 2 }.map { String($0.element) }.joined(separator: "\n")
-            .replacing("\"messages\":4", with: "\"messages\":3")
-        let rest = try EvidenceFile.read(Array(torn.utf8)) { try registry.verify($0.envelope, body: $0.body, signature: $0.signature) }
-        #expect(rest.messages.count == 2 && !rest.isWhole && rest.leftOut.count == 1)
-        #expect(rest.leftOut.first?.contains(all[1].id) == true)
-    }
-
     // MARK: People
 
     @Test func aPersonClosesAFindingWithAReason() async throws {

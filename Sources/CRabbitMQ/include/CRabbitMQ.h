@@ -59,6 +59,7 @@ int wasl_publish(
 
 /// A property's value, or an empty range where the message has none: only a field whose flag is set was ever written.
 amqp_bytes_t wasl_message_id(const amqp_basic_properties_t *properties);
+amqp_bytes_t wasl_user_id(const amqp_basic_properties_t *properties);
 amqp_bytes_t wasl_content_type(const amqp_basic_properties_t *properties);
 
 /// A text header's value, or an empty range.
