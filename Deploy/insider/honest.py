@@ -40,13 +40,11 @@ def honest_order_reconciles(stack, insider):
 
 
 def nobody_honest_is_named(stack, insider):
-    """No finding, open or cleared, names the honest house, the agency or the ledger, but that the agency has not taken what it set aside."""
+    """No finding, open or cleared, names the honest house, the agency or the ledger."""
     found = [each for who in (HOUSE, AGENCY, "ledger") for each in stack.findings(participant=who)]
-    lies = [each for each in found if each["house"] == INSIDER and each["class"] in ("not-taken", "overdue")]
-    rest = [each for each in found if each not in lies]
-    expect(not rest, f"{rest[:5]}")
+    expect(not found, f"{found[:5]}")
     classes = sorted({each["class"] for each in stack.findings(participant=INSIDER)})
-    return f"the insider is named for {', '.join(classes)}; {len(lies)} requests of the insider's are waited for at the agency"
+    return f"the insider is named for {', '.join(classes)}"
 
 
 def nothing_ended(stack, insider):

@@ -97,6 +97,48 @@ def time_behind(stack, insider):
     return f"{json.dumps(first['evidence'])}; {json.dumps(second['evidence'])}"
 
 
+def backdated_through_a_fresh_epoch(stack, insider):
+    """A beat, then a new epoch, properly opened and dated before that beat, with a request of that date: `implausible-time` names the house."""
+    insider.publish(insider.presence())
+    insider.wait(20, "the beat is in", lambda: settled(stack, insider))
+    past = {"time": page.stamp(page.now() - timedelta(days=30))}
+    lane = Lane()
+    insider.say("journal.opened", {"epoch": lane.epoch, "reason": "another disk", "previous": insider.lane.epoch,
+                                   "previoussequence": f"{insider.lane.sequence:020}", "previoushash": insider.lane.digest}, past, lane)
+    insider.lane = lane
+    backdated = insider.take_number(insider.request(**past))
+    return json.dumps(insider.named(stack, "implausible-time", subject=backdated.subject)[0]["evidence"])
+
+
+def small_steps_back(stack, insider):
+    """Requests of which each is dated five minutes before the one before it: from the third step on each is named."""
+    steps = [insider.take_number(insider.request(time=page.stamp(page.now() - timedelta(minutes=5 * step)))) for step in range(5)]
+    for message in steps[3:]:
+        insider.named(stack, "implausible-time", subject=message.subject)
+    expect(not stack.findings(subject=steps[1].subject, **{"class": "implausible-time"}), "within ten minutes nothing is named")
+    return f"{len(steps[3:])} of {len(steps)} are named"
+
+
+def epoch_without_opening(stack, insider):
+    """A new epoch that begins with a request: `epoch-changed` names the house."""
+    lane = Lane()
+    message = insider.draft("message.refused", {"reason": "x", "digest": "A" * 43, "bytes": 1}, lane=lane)
+    insider.publish(message)
+    insider.wait(20, "it is named", lambda: [
+        each for each in stack.findings(participant=INSIDER, **{"class": "epoch-changed"}) if each["evidence"]["epoch"] == lane.epoch])
+    return "named"
+
+
+def made_up_epochs(stack, insider):
+    """Two hundred beats that each name an epoch of their own: `epoch-changed` once for all of them, and the honest road is as it was."""
+    for _ in range(200):
+        insider.publish(insider.presence(epoch=str(page.uuid.uuid4()), sequence=f"{1:020}"))
+    found = insider.wait(20, "they are too many", lambda: [
+        each for each in stack.findings(participant=INSIDER, **{"class": "epoch-changed"}) if "more epochs" in each["evidence"]["reason"]])
+    expect(len(found) == 1, f"{found}")
+    return steady(stack, insider)
+
+
 def lying_presence(stack, insider):
     """Presence with 2^63 - 1 waiting, with members of a wrong shape, inside a lane, of another's clock: named, nothing is believed of it, and
     nothing ends."""
@@ -133,4 +175,5 @@ def settled(stack, insider):
     return stack.seen(INSIDER) == before
 
 
-ATTEMPTS = [squatted_lanes, copied_opening, forked_lane, time_ahead, time_behind, lying_presence, beat_played_again]
+ATTEMPTS = [squatted_lanes, copied_opening, forked_lane, time_ahead, time_behind, backdated_through_a_fresh_epoch, small_steps_back,
+            epoch_without_opening, lying_presence, beat_played_again, made_up_epochs]

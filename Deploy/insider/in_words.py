@@ -1,8 +1,8 @@
 """Words that are well formed and truly signed, and not the insider's to say."""
 import json
 import participant as page
-from insider import BILL
-from stack import AGENCY, HOUSE, INSIDER, expect, reference
+from insider import BILL, Insider
+from stack import AGENCY, HOUSE, INSIDER, OTHER_AGENCY, expect, reference
 
 PAY = BILL | {"amount": 84_500, "payment": "cash"}
 
@@ -95,6 +95,24 @@ def answers_by_a_house(stack, insider):
     return "; ".join(stack.set_aside("ledger")[each.id] for each in messages)
 
 
+def answers_by_another_agency(stack, insider):
+    """Another agency's key and user that take, announce and refuse the honest house's request to the first: named as `foreign-word`, the house
+    believes nothing, and the request is as it was."""
+    agency = Insider(stack, OTHER_AGENCY, "agency")
+    agency.say("journal.opened", {"epoch": agency.lane.epoch, "reason": "first start", "contract": "1.1"})
+    honest, _ = stack.honest_seconds(30, busy=insider.listen)
+    about = {"subject": honest, "recipient": HOUSE, "service": "tt.bill.view", "contract": "1"}
+    agency.say("request.taken", {}, about)
+    agency.say("attempt.intended", {"attempt": 1, "house": HOUSE}, {"subject": honest})
+    refusal = agency.say("outcome", {"status": "refused", "revision": 9}, about)
+    finding = agency.named(stack, "foreign-word", subject=honest)[0]
+    insider.wait(20, "the house sets it aside", lambda: refusal.id in stack.set_aside(HOUSE))
+    expect(stack.state(honest) == "completed", f"the house says {stack.state(honest)}")
+    expect(not stack.findings(subject=honest, participant=AGENCY), "the agency that was asked is named")
+    agency.connection.close()
+    return f"{json.dumps(finding['evidence'])}; {stack.set_aside(HOUSE)[refusal.id]}"
+
+
 def own_mail_again(stack, insider):
     """What the insider itself was sent, the ledger's commands and the agency's outcomes, put before the ledger by its own keys: set aside or
     known, and no finding names whoever signed it."""
@@ -115,4 +133,4 @@ def own_mail_again(stack, insider):
 
 
 ATTEMPTS = [another_citizens_number, second_request_under_own_number, own_messages_again, captured_messages, delivered_for_another,
-            answers_by_a_house, own_mail_again]
+            answers_by_a_house, answers_by_another_agency, own_mail_again]

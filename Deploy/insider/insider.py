@@ -1,4 +1,5 @@
-"""A plain AMQP client with one house's own password and key. It believes nothing, keeps nothing, and says whatever it likes."""
+"""A plain AMQP client with one participant's own password and key: a house's, as a rule. It believes nothing, keeps nothing, and says
+whatever it likes."""
 import copy, time, uuid
 from datetime import timedelta
 import pika
@@ -14,13 +15,13 @@ BILL = {"reference": "123456789"}
 class Message:
     """What goes on the wire. Body, signature, way and properties can each be altered apart."""
 
-    def __init__(self, envelope, key):
+    def __init__(self, envelope, key, user=INSIDER):
         self.envelope, self.key = envelope, key
         self.body = page.encode(envelope)
         self.signature = page.sign(self.body, key)
         self.exchange, self.routing_key = page.route(envelope)
         self.properties = {
-            "content_type": page.CONTENT_TYPE, "delivery_mode": 2, "message_id": envelope["id"], "user_id": INSIDER,
+            "content_type": page.CONTENT_TYPE, "delivery_mode": 2, "message_id": envelope["id"], "user_id": user,
             "timestamp": int(page.instant(envelope["time"]).timestamp())}
 
     @property
@@ -61,16 +62,17 @@ class Lane:
 
 
 class Insider:
-    def __init__(self, stack):
-        keys = page.json.loads((stack.data / f"keys/{INSIDER}.json").read_text())
+    def __init__(self, stack, user=INSIDER, role="house"):
+        self.user, self.role = user, role
+        keys = page.json.loads((stack.data / f"keys/{user}.json").read_text())
         self.key, self.opening = OKPKey.import_key(keys["signing"]), OKPKey.import_key(keys["opening"][0])
         self.root = OKPKey.import_key(page.json.loads((stack.data / "keys/root.jwk.json").read_text()))
         self.registry = page.Registry(stack.data / "registry.signed", self.root)
-        self.port, self.password = stack.broker_port, (stack.data / f"keys/passwords/{INSIDER}.password").read_text().strip()
-        self.connection, self.inbox, self.lane, self.beat = self.connect(INSIDER), [], Lane(), 0
+        self.port, self.password = stack.broker_port, (stack.data / f"keys/passwords/{user}.password").read_text().strip()
+        self.connection, self.inbox, self.lane, self.beat = self.connect(user), [], Lane(), 0
         self.channel = self.confirming()
         self.listening = self.connection.channel()
-        for queue in (f"house.{INSIDER}", f"control.{INSIDER}"):
+        for queue in (f"{role}.{user}", f"control.{user}"):
             self.listening.basic_consume(queue, self.receive, auto_ack=True)
 
     def connect(self, user):
@@ -114,17 +116,18 @@ class Insider:
 
     def named(self, stack, kind, **members):
         """Waits for findings of that class that name the insider, or whom `members` says."""
-        members = {"class": kind, "participant": INSIDER} | members
+        members = {"class": kind, "participant": self.user} | members
         return self.wait(30, f"a finding {members}", lambda: stack.findings(**members))
 
     # Saying.
 
     def draft(self, kind, data, names={}, lane=None):
         """A message at the lane's next number, which stays the next: nothing of what is only drafted is to be believed."""
-        envelope = {"specversion": "1.0", "id": str(uuid.uuid4()), "type": f"tn.wasl.{kind}.v1", "source": f"/houses/{INSIDER}",
+        folder = "houses" if self.role == "house" else "agencies"
+        envelope = {"specversion": "1.0", "id": str(uuid.uuid4()), "type": f"tn.wasl.{kind}.v1", "source": f"/{folder}/{self.user}",
                     "time": page.stamp()} | (lane or self.lane).next() | names
         envelope = {name: value for name, value in envelope.items() if value is not None}
-        return Message(envelope | {"datacontenttype": "application/json", "data": data}, self.key)
+        return Message(envelope | {"datacontenttype": "application/json", "data": data}, self.key, self.user)
 
     def publish(self, message):
         """Returns when the broker has it. What the broker refuses closes the channel: then this raises, and the next has a new one."""

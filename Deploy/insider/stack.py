@@ -2,7 +2,7 @@
 import base64, hashlib, json, re, subprocess, time, urllib.error, urllib.request, uuid
 from pathlib import Path
 
-HOUSE, INSIDER, AGENCY = "hydra", "kerker", "steg"
+HOUSE, INSIDER, AGENCY, OTHER_AGENCY = "hydra", "kerker", "steg", "tt"
 
 
 class Surprise(Exception):

@@ -74,7 +74,14 @@ final class AgencyConnections: Sendable {
         configuration.connectionPool.concurrentHTTP1ConnectionsPerHostSoftLimit = agency.concurrencyMax
         configuration.httpVersion = .http1Only
         if let proxy = agency.proxy { configuration.proxy = .server(host: proxy.host, port: proxy.port) }
-        if let tls = agency.tls { configuration.tlsConfiguration = try secured(by: tls) }
+        configuration.tlsConfiguration = try agency.tls.map(secured) ?? plainTLS
+        return configuration
+    }
+
+    /// TLS 1.0 and 1.1 are broken (RFC 8996), and the library allows them where nobody says otherwise.
+    private static var plainTLS: TLSConfiguration {
+        var configuration = TLSConfiguration.makeClientConfiguration()
+        configuration.minimumTLSVersion = .tlsv12
         return configuration
     }
 
@@ -85,7 +92,7 @@ final class AgencyConnections: Sendable {
                     file: file, key: key, reason: "cannot be read: expected PEM, as the agency's `tls` group says (\(error))")
             }
         }
-        var secure = TLSConfiguration.makeClientConfiguration()
+        var secure = plainTLS
         secure.trustRoots = .certificates(try reading(tls.authority, "tls.ca", NIOSSLCertificate.fromPEMFile))
         guard let certificate = tls.certificate, let key = tls.key else { return secure }
         secure.certificateChain = try reading(certificate, "tls.certificate", NIOSSLCertificate.fromPEMFile).map { .certificate($0) }

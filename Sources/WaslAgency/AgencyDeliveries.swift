@@ -39,7 +39,7 @@ package struct AgencyIntake: Sendable {
                     guard let request = envelope.request else {
                         throw EnvelopeError(attribute: "subject", reason: "missing on a request")
                     }
-                    fields[request] = try open(envelope, registry)
+                    fields[request] = try AgencyIntake.open(envelope, at: steps.agency, registry, openingKeys)
                 } else {
                     _ = try ControlCommand(envelope)
                 }
@@ -51,9 +51,14 @@ package struct AgencyIntake: Sendable {
         return Prepared(checked: checked, fields: fields)
     }
 
-    private func open(_ envelope: Envelope, _ registry: Registry) throws -> JSONObject {
-        guard let service = envelope.service, service.agency == steps.agency else {
-            throw EnvelopeError(attribute: "service", reason: "not a service of \(steps.agency)")
+    /// The order's fields, where its house may give this order to this agency.
+    ///
+    /// - Throws: ``EnvelopeError`` or ``SealError`` naming what is wrong.
+    static func open(
+        _ envelope: Envelope, at agency: ParticipantID, _ registry: Registry, _ openingKeys: [OpeningKey]
+    ) throws -> JSONObject {
+        guard let service = envelope.service, service.agency == agency else {
+            throw EnvelopeError(attribute: "service", reason: "not a service of \(agency)")
         }
         guard registry.participants[envelope.source.participant]?.services[service] != nil else {
             throw EnvelopeError(attribute: "service", reason: "not delegated to \(envelope.source) by the registry")

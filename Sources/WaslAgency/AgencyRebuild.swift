@@ -63,6 +63,8 @@ package struct AgencyRebuild {
                 item.envelope.expiry != nil, item.envelope.contract != nil,
                 item.envelope.data["sealed"]?.string != nil, item.envelope.service?.agency == own
             else { continue }
+            // What it has spoken of, it took; of anything else it may have refused, it takes now what it would take if it came now.
+            guard stories[request] != nil || mayTake(item.envelope) else { continue }
             let story = stories[request] ?? Story()
             // The second of two requests under one number was never a job either.
             guard story.message == nil || story.message == item.envelope.id,
@@ -76,6 +78,12 @@ package struct AgencyRebuild {
             try settle(
                 &job, story, steps, transaction, isWhole: all.isWhole, isReferenceKnown: story.reference != nil || place >= derivedFrom)
         }
+    }
+
+    private func mayTake(_ envelope: Envelope) -> Bool {
+        let registry = desk.registry.registry
+        return registry.participants[envelope.source.participant]?.state == .active
+            && (try? AgencyIntake.open(envelope, at: desk.agency.id, registry, desk.openingKeys)) != nil
     }
 
     /// From which place in the evidence on every call was made under a derived reference: the first word that says so. Where every epoch

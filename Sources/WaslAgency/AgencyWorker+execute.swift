@@ -112,6 +112,7 @@ extension AgencyWorker {
 
     /// Seals what is to be said, commits, and schedules what comes next. Tries until it is recorded: the agency has answered.
     func conclude(_ conclusion: Conclusion) async {
+        var conclusion = conclusion
         while true {
             do {
                 var concluded = conclusion
@@ -125,6 +126,10 @@ extension AgencyWorker {
                 return
             } catch is StaleJob {
                 return
+            } catch  where !conclusion.isParking && (error is SealError || error is EnvelopeError) {
+                logger.error(
+                    "a result cannot be said and is parked", metadata: ["job": "\(conclusion.job.number)", "error": "\(error)"])
+                conclusion = conclusion.parked(because: error)
             } catch {
                 logger.error("a result could not be recorded; trying again", metadata: ["error": "\(error)"])
                 do { try await Task.sleep(for: .seconds(1)) } catch { return }

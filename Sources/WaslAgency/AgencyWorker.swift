@@ -135,6 +135,7 @@ public final class AgencyWorker: Sendable {
             group.addTask { await self.scheduler.run { await self.execute($0) } }
             group.addTask { await self.sayTakenRegularly() }
             group.addTask { await self.beat() }
+            group.addTask { await self.consuming.reexamineRegularly(under: self.parts.registry) }
             group.addTask { await self.documents.run() }
             await untilCancelled()
             group.cancelAll()
@@ -169,7 +170,6 @@ public final class AgencyWorker: Sendable {
     private func beat() async {
         while !Task.isCancelled {
             documents.wake()
-            await consuming.reexamine(underRegistry: parts.registry.registry.version)
             if publishing.isUp {
                 do {
                     let presence = Presence(

@@ -65,7 +65,8 @@ struct CallFailure: Error, Hashable, CustomStringConvertible {
         case .unknown: kind = named
         case .answering: kind = named == .tooLong || named == .timedOut ? named : .halfAnswer
         }
-        detail = "\(error)"
+        // The client's longer description repeats headers: a credential, or what a citizen wrote.
+        detail = (error as? HTTPClientError)?.shortDescription ?? "\(error)"
     }
 
     var mayHaveActed: Bool { kind.mayHaveActed }
@@ -117,7 +118,7 @@ extension CallFailure.Kind {
             "the agency refused the handshake, most likely for our certificate: check that `tls.certificate` and `tls.key` are there, not expired, and known to the agency"
         case .handshakeFailed: "check that the `endpoint` speaks TLS 1.2 or later"
         case .notConnected: "check the `endpoint`, and whether something between here and the agency cuts connections"
-        case .noCall: "check `endpoint`, and the service's `call.jq`"
+        case .noCall: "check `endpoint`, the credentials' file, and the service's `call.jq`"
         case .closedUnanswered, .brokenOff, .halfAnswer: "ask the agency what its server, or a proxy before it, did at this moment"
         case .unreadable: "check that the `endpoint` speaks HTTP/1.1"
         case .tooLong: "raise `limits.answer-bytes`, if the agency's answers may be that long"
@@ -159,12 +160,18 @@ extension CallFailure.Kind {
         }
     }
 
+    private static let invalidHeaders = [
+        HTTPClientError.invalidHeaderFieldNames([]).shortDescription, HTTPClientError.invalidHeaderFieldValues([]).shortDescription,
+    ]
+
     private init(_ error: HTTPClientError) {
         switch error {
         case .connectTimeout, .tlsHandshakeTimeout, .httpProxyHandshakeTimeout, .socksHandshakeTimeout, .getConnectionFromPoolTimeout:
             self = .notConnectedInTime
         case .invalidProxyResponse, .proxyAuthenticationRequired: self = .proxyRefused
         case .invalidURL, .emptyHost, .emptyScheme: self = .noCall
+        // Looked at before a connection is asked for. The two hold the headers, so they cannot be compared as a whole.
+        case _ where CallFailure.Kind.invalidHeaders.contains(error.shortDescription): self = .noCall
         case .remoteConnectionClosed: self = .closedUnanswered
         case .readTimeout, .writeTimeout, .deadlineExceeded, .cancelled: self = .timedOut
         default: self = .unexplained

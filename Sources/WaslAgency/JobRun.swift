@@ -18,8 +18,21 @@ package struct Conclusion: Sendable {
     var document: FoundDocument?
     /// The answer that left doubt.
     var answer: AgencyAnswer?
+    /// The last answer, whatever it said.
+    var received: AgencyAnswer?
     /// The same, sealed.
     var kept: KeptAnswer?
+
+    var isParking: Bool { if case .park = decision { true } else { false } }
+
+    /// The same, where what it says can be said to nobody, now or later: people find out from the agency what came of it.
+    func parked(because error: any Error) -> Conclusion {
+        var parked = Conclusion(
+            job, phase: phase, verdict: verdict, decision: .park(reason: "the agency's answer cannot be sealed to its house: \(error)"),
+            answered: answered)
+        parked.answer = received
+        return parked
+    }
 
     init(
         _ job: Job, phase: Phase? = nil, verdict: Verdict? = nil, decision: Decision, answered: Bool? = nil, fields: JSONObject? = nil
@@ -124,9 +137,12 @@ package struct JobRun: Sendable {
         if job.state == .ready, let early = desk.rules(service, jitter).decideBeforeCall(of: job, at: now) {
             return conclude(nil, nil, early, answered: nil)
         }
+        // What nobody could be told is not done: the answer has to be sealed to its house.
+        if (try? desk.registry.registry.sealingKey(of: job.house, at: now)) == nil {
+            return rest(until: now.advanced(by: JobRun.keyPause))
+        }
         if desk.agency.isOfficeHoursOnly, case let opening = desk.catalogue.calendar.nextOpening(from: now), opening > now {
-            return conclude(
-                nil, nil, job.state == .ready ? .call(at: opening) : .lookUp(at: opening, absences: job.absences), answered: nil)
+            return rest(until: opening)
         }
         do {
             let fields = try self.fields ?? desk.open(job, at: now)
@@ -139,6 +155,13 @@ package struct JobRun: Sendable {
         } catch {
             return .again(reason: "\(error)")
         }
+    }
+
+    /// How long a house that has no sealing key is waited for.
+    private static let keyPause: Duration = .seconds(600)
+
+    private func rest(until time: Timestamp) -> Action {
+        conclude(nil, nil, job.state == .ready ? .call(at: time) : .lookUp(at: time, absences: job.absences), answered: nil)
     }
 
     /// The next paper's upload, or the call itself.
@@ -302,6 +325,7 @@ package struct JobRun: Sendable {
 
     private func conclude(_ phase: Phase?, _ verdict: Verdict?, _ decision: Decision, answered: Bool?) -> Action {
         var conclusion = Conclusion(job, phase: phase, verdict: verdict, decision: decision, answered: answered, fields: fields)
+        conclusion.received = answer
         switch verdict {
         case .completed: conclusion.document = document
         case .doubt: conclusion.answer = answer

@@ -79,7 +79,7 @@ extension BrokerConfiguration {
                 key: "tls",
                 reason: "nothing to log in with: `tls.certificate` and `tls.key` (SASL EXTERNAL), or `password-file` (SASL PLAIN)")
         }
-        if password != nil, tls == nil, !isLoopback, !acceptsPlaintextPassword {
+        if password != nil, tls == nil, !BrokerConfiguration.isLoopback(host), !acceptsPlaintextPassword {
             return Fault(
                 key: "password-file",
                 reason:
@@ -90,7 +90,7 @@ extension BrokerConfiguration {
     }
 
     /// Whether the host is this machine by its very writing; what a name resolves to may be another one tomorrow.
-    private var isLoopback: Bool {
+    public static func isLoopback(_ host: String) -> Bool {
         if host == "localhost" { return true }
         var four = in_addr()
         if inet_pton(AF_INET, host, &four) == 1 { return UInt32(bigEndian: four.s_addr) >> 24 == 127 }

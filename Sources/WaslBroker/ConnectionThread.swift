@@ -25,6 +25,9 @@ final class ConnectionThread: Sendable {
         var hasStarted = false
     }
 
+    /// A link without traffic counts as one that works when it has stood for so long.
+    private static let provenAfter: Duration = .seconds(5)
+
     private let configuration: BrokerConfiguration
     private let name: String
     private let driver: any ConnectionDriver
@@ -87,9 +90,10 @@ final class ConnectionThread: Sendable {
                 let watch = PublishWatchdog.shared.watch(connection.descriptor, stallMax: configuration.publishStallMax)
                 defer { PublishWatchdog.shared.forget(watch) }
                 try driver.opened(connection)
-                failures = 0
-                outages.end()
-                try serve(connection, watch)
+                try serve(connection, watch) {
+                    failures = 0
+                    outages.end()
+                }
                 // What was left in the mailbox before the close still goes out: an acknowledgement above all.
                 _ = try driver.work(connection)
                 connection.close()
@@ -106,8 +110,12 @@ final class ConnectionThread: Sendable {
         driver.lost(reason: "closed")
     }
 
-    private func serve(_ connection: AMQPConnection, _ watch: PublishWatchdog.Watch) throws {
-        var nextLook = ContinuousClock.now
+    /// - Parameter proven: called once, when the link has shown that it works. A broker may open a link and close it at once: without this
+    ///   it would be tried several times a second, with a warning each time.
+    private func serve(_ connection: AMQPConnection, _ watch: PublishWatchdog.Watch, proven: () -> Void) throws {
+        let opened = ContinuousClock.now
+        var isProven = false
+        var nextLook = opened
         while !isClosing {
             if nextLook <= .now {
                 // A connection may stand longer than a certificate.
@@ -126,6 +134,10 @@ final class ConnectionThread: Sendable {
             }
             connection.releaseBuffers()
             try driver.settle(at: .now)
+            if !isProven, frames > 0 || ContinuousClock.now - opened >= ConnectionThread.provenAfter {
+                isProven = true
+                proven()
+            }
             if !hasMore, frames == 0 { poll(connection.descriptor) }
         }
     }

@@ -88,6 +88,7 @@ public final class House: Sendable {
     public func run() async {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.beat() }
+            group.addTask { await self.consuming.reexamineRegularly(under: self.parts.registry) }
             group.addTask { await self.documents.run() }
         }
     }
@@ -98,7 +99,6 @@ public final class House: Sendable {
             changes.notify()
             documents.wake()
             _ = try? await journal.commit { try $0.forgetUnbound(olderThan: House.paperPatience) }
-            await consuming.reexamine(underRegistry: parts.registry.registry.version)
             if publishing.isUp {
                 do {
                     let presence = Presence(

@@ -21,11 +21,7 @@ package struct HouseIntake: Sendable {
             let checked = check.check(delivery)
             guard case .accepted(let envelope, _) = checked else { return checked }
             do {
-                // Opened once to see that it opens, kept sealed: the journal holds no citizen's data in the clear.
-                try envelope.checkDocuments(with: openingKeys)
-                if envelope.type != .attachmentChunk, let sealed = envelope.data["sealed"]?.string {
-                    _ = try SealedContent.open(sealed, in: envelope, with: openingKeys)
-                }
+                try envelope.checkOpens(with: openingKeys)
                 _ = try ControlCommand(envelope)
             } catch {
                 return .refused(delivery, reason: "\(error)")
@@ -36,6 +32,16 @@ package struct HouseIntake: Sendable {
 
     package func record(_ prepared: [CheckedDelivery], in transaction: JournalTransaction) throws {
         try steps.record(prepared, in: transaction)
+    }
+}
+
+extension Envelope {
+    /// Opened once to see that it opens, kept sealed: the journal holds no citizen's data in the clear.
+    func checkOpens(with openingKeys: [OpeningKey]) throws {
+        try checkDocuments(with: openingKeys)
+        if type != .attachmentChunk, let sealed = data["sealed"]?.string {
+            _ = try SealedContent.open(sealed, in: self, with: openingKeys)
+        }
     }
 }
 

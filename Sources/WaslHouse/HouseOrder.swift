@@ -34,7 +34,9 @@ package struct HouseOrder {
         guard let id = ServiceID(name), let service = catalogue.service(id, version: object["contract"]?.integer) else {
             throw Problem.unknownService
         }
-        guard registry.participants[house]?.services[id] != nil else { throw Problem.notDelegated }
+        guard let own = registry.participants[house], own.services[id] != nil else { throw Problem.notDelegated }
+        // The broker would not take the order, and a receipt for what cannot leave the house would mislead the citizen.
+        guard own.state == .active else { throw Problem.suspended }
         guard case .object(let fields)? = object["fields"] else {
             throw Problem.invalid([
                 HouseOrder.error("/fields", "Expected an object, found \(object["fields"]?.shape ?? "nothing")")
@@ -126,6 +128,12 @@ extension Problem {
             ar: "هذه الخدمة غير مفوضة لهذه الدار", fr: "Ce service n'est pas délégué à cette maison",
             en: "This service is not delegated to this house"),
         detail: "The registry holds no delegation of this service to this house; ask the directorate.")
+
+    static let suspended = Problem(
+        .forbidden, "suspended",
+        LocalizedText(
+            ar: "هذه الدار موقوفة مؤقتًا", fr: "Cette maison est suspendue", en: "This house is suspended"),
+        detail: "The registry says that this house is suspended: it accepts no order until the directorate lets it speak again.")
 
     /// The clerk's screen sends the paper and then the same order again.
     static func paperMissing(_ service: Service, _ index: Int) -> Problem {

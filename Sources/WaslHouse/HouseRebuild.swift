@@ -24,10 +24,10 @@ package struct HouseRebuild {
             try transaction.recover(item)
             if item.envelope.type == .requestSubmitted { try steps.restore(item, in: transaction) }
         }
-        // What the house had set aside, the ledger may have kept.
+        // What the house had set aside, the ledger may have kept: what does not open is left out again, for no clerk could be shown it.
         let outcomes = evidence.filter {
             $0.envelope.recipient == steps.house && $0.envelope.source.role == .agency
-                && (try? $0.envelope.checkDocuments(with: openingKeys)) != nil
+                && (try? $0.envelope.checkOpens(with: openingKeys)) != nil
         }
         try steps.record(
             outcomes.map { item in

@@ -53,6 +53,8 @@ public struct Settlement: Sendable, Hashable {
         case nacked
         /// No queue took it, though it was mandatory.
         case returned(String)
+
+        var isReturned: Bool { if case .returned = self { true } else { false } }
     }
 
     public let token: Int64

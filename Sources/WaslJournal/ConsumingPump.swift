@@ -1,5 +1,6 @@
 public import Logging
 import Synchronization
+public import WaslSeal
 
 /// What a role does with deliveries, in two parts: what needs no database, then the step.
 public protocol DeliveryHandler: Sendable {
@@ -25,6 +26,8 @@ public final class ConsumingPump<Handler: DeliveryHandler>: Sendable {
     private let isLinkUp = Mutex(false)
     private let isClosing = Mutex(false)
     private let examinedUnder = Mutex<Int64>(-1)
+    /// How far what was set aside for its time was looked at: the next look goes on there.
+    private let examinedThrough = Mutex<UInt64>(0)
     private let batchMax: Int
     private let linger: Duration
     private let planted: PlantedOrder?
@@ -72,9 +75,17 @@ public final class ConsumingPump<Handler: DeliveryHandler>: Sendable {
         task.withLock { $0 = Task { await run() } }
     }
 
+    /// Looks again, as often as a beat, until cancelled. Beside the beats and not before them: it may be long.
+    public func reexamineRegularly(under registry: RegistryHolder) async {
+        while !Task.isCancelled {
+            await reexamine(underRegistry: registry.registry.version)
+            try? await Task.sleep(for: Presence.interval)
+        }
+    }
+
     /// Looks again at what was set aside for a reason that may pass: for its time at every call, for its signature once for each version
     /// of the registry, since a key that was not known yet may be known now.
-    public func reexamine(underRegistry version: Int64) async {
+    func reexamine(underRegistry version: Int64) async {
         let isNew = examinedUnder.withLock { examined in
             defer { examined = version }
             return examined != version
@@ -86,13 +97,18 @@ public final class ConsumingPump<Handler: DeliveryHandler>: Sendable {
         }
     }
 
-    /// A page at a time, and for a signature all of it: what stays refused, and there may be much, must not hide what is good by now.
+    /// A page at a time, and for a signature all of it, for its time a part at each look: what stays refused, and there may be much, must
+    /// not hide what is good by now.
     private func reexamine(_ cause: PassingCause) async throws {
-        var last: UInt64 = 0
+        var last = cause == .time ? examinedThrough.withLock { $0 } : 0
+        defer { if cause == .time { examinedThrough.withLock { [last] in $0 = last } } }
         let pagesMax = cause == .signature ? Int.max : 10
-        for _ in 0..<pagesMax {
+        for _ in 0..<pagesMax where !Task.isCancelled {
             let deliveries = try await journal.commit { [last] in try $0.setAside(for: cause, after: last, limit: 500) }
-            guard let newest = deliveries.last else { return }
+            guard let newest = deliveries.last else {
+                last = 0
+                return
+            }
             last = newest.tag.number
             let prepared = handler.prepare(deliveries)
             let recorded = try await journal.commit { [handler] in try handler.record(prepared, in: $0) }

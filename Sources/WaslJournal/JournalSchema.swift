@@ -107,7 +107,11 @@ enum JournalSchema {
         }
         migrator.registerMigration("journal-8") { db in
             // Whose user put it on the broker, where the broker says so.
-            try db.execute(sql: "ALTER TABLE quarantine ADD COLUMN user_id TEXT")
+            try db.execute(
+                sql: """
+                    ALTER TABLE quarantine ADD COLUMN user_id TEXT;
+                    CREATE INDEX quarantine_message ON quarantine (message_id);
+                    """)
         }
     }
 }

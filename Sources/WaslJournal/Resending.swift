@@ -21,12 +21,15 @@ final class Resending: Sendable {
     private let jobs: AsyncStream<Job>
     private let queue: AsyncStream<Job>.Continuation
     static let pageSize = 32
+    static let queuedMax = 10_000
 
-    init() { (jobs, queue) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(10_000)) }
+    init() { (jobs, queue) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(Resending.queuedMax)) }
 
     /// The same ask again while the first still waits is one ask.
     func add(_ job: Job) {
-        if state.withLock({ $0.queued.insert(job).inserted }) { queue.yield(job) }
+        guard state.withLock({ $0.queued.insert(job).inserted }) else { return }
+        // A full queue takes nothing more: this ask is forgotten, so that the ledger's next one counts again.
+        if case .dropped = queue.yield(job) { state.withLock { _ = $0.queued.remove(job) } }
     }
 
     func close() { queue.finish() }

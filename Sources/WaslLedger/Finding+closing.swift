@@ -104,7 +104,11 @@ extension Ledger {
             guard let found = try finding() else { throw Problem.noSuchFinding }
             guard found["cleared"]?.isNull == true else { throw Problem.closedAlready(found) }
             // A class of an earlier version, which no code opens or clears any more, is for people.
-            if let kind = found["class"]?.string.flatMap(FindingClass.init(rawValue:)), let when = kind.clearsWhen {
+            // One that stands for many clears with none of them.
+            let isForMany =
+                try String.fetchOne(
+                    transaction.db, sql: "SELECT key FROM finding WHERE number = ?", arguments: [number])?.hasSuffix(Findings.more) == true
+            if !isForMany, let kind = found["class"]?.string.flatMap(FindingClass.init(rawValue:)), let when = kind.clearsWhen {
                 throw Problem.clearsItself(kind, when)
             }
             _ = try Findings(transaction: transaction).close(number, by: closing.person, reason: closing.reason)

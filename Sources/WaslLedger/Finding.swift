@@ -48,10 +48,13 @@ public enum FindingClass: String, Sendable, CaseIterable {
         }
     }
 
-    /// Says, or may say, that somebody did what they must not do.
-    var isAccusation: Bool {
+    /// What one participant's words alone can open any number of.
+    var isBounded: Bool {
         switch self {
-        case .foreignWord, .foreignLane, .contradictingRequests, .fork, .refusedMessage, .implausibleTime, .orphanOutcome: true
+        case .foreignWord, .foreignLane, .contradictingRequests, .contradictingOutcomes, .fork, .refusedMessage, .implausibleTime,
+            .orphanOutcome,
+            .epochChanged, .gap:
+            true
         default: false
         }
     }
@@ -97,8 +100,10 @@ struct Findings {
     let transaction: JournalTransaction
     var isBounded = true
 
-    /// So many findings of one class about one participant are open at most: whoever floods is named once more, and then counted.
+    /// So many findings of one class about one participant are open at most: whoever floods is named once more, and that is all.
     static let openMax = 500
+    /// How the key ends of that one more.
+    static let more = " and more"
 
     /// - Parameters:
     ///   - participant: who is concerned. For what somebody did wrong, the proven signer and nobody else.
@@ -108,10 +113,10 @@ struct Findings {
     ) throws {
         let db = transaction.db
         var key = key
-        if isBounded, kind.isAccusation {
+        if isBounded, kind.isBounded {
             // Where nobody is named, by who reports: the first word of the key.
             let group = participant?.text ?? String(key.prefix { $0 != " " })
-            if try count(kind, of: participant, group) >= Findings.openMax { key = "\(group) and more" }
+            if try count(kind, of: participant, group) >= Findings.openMax { key = "\(group)\(Findings.more)" }
         }
         try db.cachedStatement(
             sql: """

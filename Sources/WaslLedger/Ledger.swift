@@ -73,6 +73,7 @@ public final class Ledger: Sendable {
         await withDiscardingTaskGroup { group in
             group.addTask { await self.sweepRegularly() }
             group.addTask { await self.beat() }
+            group.addTask { await self.consuming.reexamineRegularly(under: self.parts.registry) }
             if let differences = parts.topologyDifferences { group.addTask { await self.lookAtTopology(differences) } }
         }
         await consuming.close()
@@ -107,7 +108,6 @@ public final class Ledger: Sendable {
 
     private func beat() async {
         while !Task.isCancelled {
-            await consuming.reexamine(underRegistry: parts.registry.registry.version)
             if publishing.isUp {
                 do {
                     let presence = Presence(

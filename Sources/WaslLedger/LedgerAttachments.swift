@@ -1,6 +1,7 @@
 import GRDB
 import WaslJournal
 import WaslModel
+import WaslSeal
 
 /// Documents by their pieces. The ledger opens none; it counts, and misses what does not come.
 extension LedgerSteps {
@@ -122,7 +123,7 @@ extension LedgerSteps {
         """
 
     /// Two looks, so that what is already open or not yet due again never hides what is new.
-    func sweepAttachments(_ findings: Findings, _ transaction: JournalTransaction) throws {
+    func sweepAttachments(_ registry: Registry, _ findings: Findings, _ transaction: JournalTransaction) throws {
         let db = transaction.db
         let before = transaction.now.advanced(by: .zero - times.attachment).milliseconds
         let new = try Row.fetchAll(
@@ -151,7 +152,7 @@ extension LedgerSteps {
                     """), arguments: [before, times.askPause.milliseconds, transaction.now.milliseconds])
         for row in due {
             guard let participant = ParticipantID(row[0]), let subject = RequestID(row[1]) else { continue }
-            try transaction.append(Draft(type: .resend, subject: subject, recipient: participant, data: [:]))
+            try ask(participant, about: subject, [:], registry, transaction)
             try db.cachedStatement(sql: "UPDATE attachment SET asked = ?, asks = asks + 1 WHERE participant = ? AND subject = ?")
                 .execute(arguments: [transaction.now.milliseconds, participant.text, subject.text])
         }

@@ -43,15 +43,22 @@ struct Refused: Sendable {
     /// Where nothing is wrong with it but that its key was revoked.
     let revoked: RevokedWord?
 
-    init(_ delivery: Delivery, _ envelope: Envelope?, _ reason: String, _ registry: Registry, revoked: RevokedWord? = nil) {
+    /// - Parameter isBodyRight: nothing is wrong with what was signed.
+    init(
+        _ delivery: Delivery, _ envelope: Envelope?, _ reason: String, _ registry: Registry, isBodyRight: Bool = false,
+        revoked: RevokedWord? = nil
+    ) {
         self.revoked = revoked
         self.delivery = delivery
         self.envelope = envelope
         self.reason = reason
         let carrier = delivery.carrier
-        signer = delivery.signature.flatMap { registry.signer(of: delivery.body, signature: $0) }.flatMap { signer in
-            carrier == nil || carrier == signer || envelope?.source.participant != signer ? signer : nil
-        }
+        signer =
+            isBodyRight
+            ? nil
+            : delivery.signature.flatMap { registry.signer(of: delivery.body, signature: $0) }.flatMap { signer in
+                carrier == nil || carrier == signer || envelope?.source.participant != signer ? signer : nil
+            }
     }
 }
 
@@ -85,7 +92,13 @@ package struct LedgerDeliveries: DeliveryHandler {
                         envelope: try check.parse(delivery), delivery: delivery, digest: digestText(delivery.body),
                         way: Way(delivery)))
             } catch {
-                prepared.refused.append(Refused(delivery, try? Envelope(parsing: delivery.body), "\(error)", registry))
+                let envelope = try? Envelope(parsing: delivery.body)
+                // What anybody on the way could alter proves nothing against who signed the body.
+                let isBodyRight =
+                    envelope.flatMap { delivery.asItShouldBe(for: $0) }.map {
+                        if case .accepted = check.check($0) { true } else { false }
+                    } ?? false
+                prepared.refused.append(Refused(delivery, envelope, "\(error)", registry, isBodyRight: isBodyRight))
             }
         }
         var refusals: [Int: SealError] = [:]
@@ -164,5 +177,15 @@ extension Verified {
             && header == other.header
             // Keys are judged at each message's time: a run must not carry an old key's word past its end, nor a new one's before it.
             && (0..<3_600_000).contains(envelope.time.milliseconds - other.envelope.time.milliseconds)
+    }
+}
+
+extension Delivery {
+    /// The same body and signature with the properties and the address that belong to it; `nil` where it has no address.
+    fileprivate func asItShouldBe(for envelope: Envelope) -> Delivery? {
+        guard let route = Route(envelope) else { return nil }
+        return Delivery(
+            tag: tag, queue: queue, exchange: route.exchange.rawValue, routingKey: route.key, isRedelivered: isRedelivered,
+            messageID: envelope.id, contentType: Envelope.contentType, userID: userID, signature: signature, body: body)
     }
 }

@@ -39,11 +39,20 @@ extension LedgerSteps {
         // The ledger's own commands go to others' queues: its lane is not whole here, and nobody could send it again.
         guard source.role != .ledger else { return }
         // What still waits in the participant's own outbox is not missing: it says so itself.
-        try announce(beat.epoch, of: source, through: max(0, beat.sequence - beat.backlog), transaction)
+        let isKept = try known != nil || mayBegin(beat.epoch, of: source, findings, db)
+        guard isKept else { return }
+        try announce(
+            beat.epoch, of: source, through: max(0, beat.sequence - beat.backlog), after: newestTime(of: source, db), transaction)
         // A beat that was long on its way bounds nothing by when it came.
         let at = min(transaction.now, beat.clock)
-        try db.cachedStatement(sql: "UPDATE lane SET beat = ?, beat_sequence = ?, beat_at = ? WHERE source = ? AND epoch = ?")
-            .execute(arguments: [beat.number, beat.sequence, at.milliseconds, source.description, beat.epoch.text])
+        // Where all that it names has come, whatever follows was made later.
+        try db.cachedStatement(
+            sql: """
+                UPDATE lane SET beat = ?1, beat_sequence = ?2, beat_at = ?3,
+                    time_max = CASE WHEN ?2 <= through THEN max(time_max, ?3) ELSE time_max END
+                WHERE source = ?4 AND epoch = ?5
+                """
+        ).execute(arguments: [beat.number, beat.sequence, at.milliseconds, source.description, beat.epoch.text])
         try keep(beat, of: source.participant, findings, transaction)
     }
 

@@ -23,6 +23,14 @@ extension LedgerSteps {
             default: try taken(envelope, of: request, findings, transaction)
             }
         case .outcomeDelivered:
+            guard envelope.deliveredOutcomes.count <= LedgerSteps.deliveredMax else {
+                return try findings.open(
+                    .refusedMessage, key: "ledger \(envelope.id)", participant: envelope.source.participant,
+                    evidence: [
+                        "reason": .string("data.outcomes: at most \(LedgerSteps.deliveredMax), found \(envelope.deliveredOutcomes.count)"),
+                        "by": "ledger",
+                    ])
+            }
             for delivery in envelope.deliveredOutcomes {
                 if planted == .anyHouseDelivers {
                     try transaction.db.execute(
@@ -37,10 +45,18 @@ extension LedgerSteps {
             }
         case .messageRefused:
             if try waits(envelope, transaction) { return }
+            // That its agency will not take it is known, and no fault of the agency's.
+            try transaction.db.cachedStatement(
+                sql: "UPDATE request SET refused = ? WHERE message = ? AND agency = ? AND taken IS NULL AND is_terminal = 0"
+            ).execute(arguments: [transaction.now.milliseconds, envelope.data["messageid"]?.string, envelope.source.participant.text])
             // Its word that something came; not whose it was.
             try findings.open(
-                .refusedMessage, key: "\(envelope.source.participant) \(envelope.data["digest"]?.string ?? envelope.id)",
-                evidence: ["reason": JSON(envelope.data["reason"]?.string), "by": .string(envelope.source.description)])
+                .refusedMessage,
+                key: "\(envelope.source.participant) \((envelope.data["digest"]?.string ?? envelope.id).prefix(128))",
+                evidence: [
+                    "reason": JSON((envelope.data["reason"]?.string?.prefix(500)).map(String.init)),
+                    "by": .string(envelope.source.description),
+                ])
         case .journalOpened: try opened(envelope, findings, transaction)
         default: break
         }
@@ -49,24 +65,22 @@ extension LedgerSteps {
     /// A new epoch names the end of the one before: what is missing of that end is a gap, and stays one where a disk took it along.
     private func opened(_ envelope: Envelope, _ findings: Findings, _ transaction: JournalTransaction) throws {
         guard envelope.source.role != .ledger, let lane = envelope.lane else { return }
-        let source = envelope.source.description
         let previous = envelope.data["previous"]?.string.flatMap { EpochID($0) }
-        let hadAnother =
-            try Bool.fetchOne(
-                transaction.db.cachedStatement(
-                    sql: "SELECT EXISTS (SELECT 1 FROM lane WHERE source = ? AND epoch <> ? AND is_foreign = 0 AND seen > 0)"),
-                arguments: [source, lane.epoch.text]) ?? false
-        if planted != .epochsUnexplained, hadAnother, previous == nil || envelope.data["reason"]?.string?.isEmpty != false {
-            try findings.open(
-                .epochChanged, key: "\(source) \(lane.epoch)", participant: envelope.source.participant,
-                evidence: [
-                    "epoch": .string(lane.epoch.text), "reason": "its journal began anew and does not say why, or what came before",
-                ])
+        let end = envelope.data["previoussequence"]?.string.flatMap { Int64($0) }.flatMap {
+            (1...LanePosition.sequenceMax).contains($0) ? $0 : nil
         }
-        guard let previous, let end = envelope.data["previoussequence"]?.string.flatMap({ Int64($0) }),
-            (1...LanePosition.sequenceMax).contains(end)
-        else { return }
-        try announce(previous, of: envelope.source, through: end, transaction)
+        let isExplained = previous != nil && end != nil && envelope.data["reason"]?.string?.isEmpty == false
+        if !isExplained, try hasAnother(than: lane.epoch, envelope.source, transaction.db) {
+            try nameUnexplained(
+                lane.epoch, envelope.source, "its journal began anew and does not say why, or what came before", findings)
+        }
+        guard let previous, let end else { return }
+        let isKept =
+            try Bool.fetchOne(
+                transaction.db.cachedStatement(sql: "SELECT EXISTS (SELECT 1 FROM lane WHERE source = ? AND epoch = ?)"),
+                arguments: [envelope.source.description, previous.text]) == true
+            || mayBegin(previous, of: envelope.source, findings, transaction.db)
+        if isKept { try announce(previous, of: envelope.source, through: end, transaction) }
     }
 
     private func submitted(_ envelope: Envelope, entry: Int64, _ findings: Findings, _ transaction: JournalTransaction) throws {
@@ -94,7 +108,7 @@ extension LedgerSteps {
                 .contradictingRequests, about: request, participant: request.house,
                 evidence: ["entry": .integer(entry), "then": .string(envelope.id)])
             try findings.clear(.foreignWord, key: "\(agency) \(request)", cause: "its house sent it a second request under this number")
-            return try release(request, to: agency, message: envelope.id, findings, transaction)
+            return try release(request, to: agency, message: envelope.id, isFirst: false, findings, transaction)
         }
         let others = try String.fetchAll(
             db.cachedStatement(sql: "SELECT house FROM request WHERE subject = ? AND house <> ?"),
@@ -105,7 +119,7 @@ extension LedgerSteps {
                 evidence: ["houses": .array((others + [request.house.text]).sorted().map(JSON.string))])
         }
         try named(envelope, of: request, findings, transaction)
-        try release(request, to: agency, message: envelope.id, findings, transaction)
+        try release(request, to: agency, message: envelope.id, isFirst: true, findings, transaction)
         try lookAgain(at: request.subject, transaction)
     }
 
@@ -138,7 +152,7 @@ extension LedgerSteps {
             ? source == request.house && envelope.recipient?.text == agency : source.text == agency
         guard isEntitled || planted == .anyAgencyBelieved else {
             try judge(envelope, entry: entry, of: request, to: agency, findings, transaction)
-            return nil
+            return planted == .namedAndBelieved ? request : nil
         }
         return request
     }
@@ -174,10 +188,23 @@ extension LedgerSteps {
                 sql: """
                     SELECT v.body FROM entry e JOIN evidence v ON v.number = e.number WHERE e.subject = ? AND e.source = ? AND e.id = ?
                     """), arguments: [request.subject.text, source.description, cause])
-        guard let answered = body.flatMap({ try? Envelope(parsing: [UInt8]($0)) }) else { return nil }
+        guard let answered = try body.flatMap({ try? Envelope(parsing: [UInt8]($0)) }) ?? setAside(cause, of: source, db) else {
+            return nil
+        }
         guard isPiece else { return answered.type == .requestSubmitted ? answered : nil }
         guard answered.type == .outcome, let cause = answered.causationID else { return nil }
         return try asked(cause, by: answered, of: request, db)
+    }
+
+    /// A message that is verified and took no place in the log: a fork, or one under another's epoch. Whoever was sent it may answer it.
+    func setAside(_ id: String, of source: Source, _ db: Database) throws -> Envelope? {
+        try Data.fetchAll(
+            db.cachedStatement(
+                sql: """
+                    SELECT body FROM quarantine WHERE message_id = ? AND substr(reason, 1, instr(reason, ':')) IN ('sequence:', 'journal:')
+                    LIMIT 10
+                    """), arguments: [id]
+        ).lazy.compactMap { try? Envelope(parsing: [UInt8]($0)) }.first { $0.id == id && $0.source == source }
     }
 
     private func named(by message: String?, _ subject: RequestID, _ db: Database) throws -> RequestKey? {

@@ -134,5 +134,6 @@ package enum LedgerSchema {
         }
         registerPairs(in: &migrator)
         registerRegistry(in: &migrator)
+        registerBounds(in: &migrator)
     }
 }

@@ -46,7 +46,7 @@ package struct LedgerSteps: Sendable {
         evidence["says"] = JSON(refused.envelope?.source.description)
         if refused.signer == nil { evidence["broker"] = JSON(refused.delivery.carrier?.text) }
         try findings.open(
-            .refusedMessage, key: "ledger \(refused.delivery.messageID.prefix(128))", participant: blamed,
+            .refusedMessage, key: "ledger \(refused.envelope?.id ?? String(refused.delivery.messageID.prefix(128)))", participant: blamed,
             request: blamed == nil ? nil : refused.envelope?.request, evidence: evidence)
     }
 

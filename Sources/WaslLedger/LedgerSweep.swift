@@ -26,42 +26,112 @@ public struct LedgerTimes: Sendable {
 extension LedgerSteps {
     package func sweep(_ registry: Registry, startedAt: Timestamp, in transaction: JournalTransaction) throws {
         let findings = Findings(transaction: transaction, isBounded: planted != .floodListed)
-        try sweepGaps(findings, transaction)
-        try sweepRequests(findings, transaction)
+        try sweepGaps(registry, findings, transaction)
+        try sweepOpenings(registry, transaction)
+        try sweepRequests(registry, findings, transaction)
         try sweepWaiting(findings, transaction)
-        try sweepAttachments(findings, transaction)
+        try sweepAttachments(registry, findings, transaction)
         try sweepSilence(registry, startedAt, findings, transaction)
         try sweepRegistries(registry.version, expires: registry.expires, findings, transaction)
         try sweepReview(findings, transaction)
     }
 
-    private func sweepGaps(_ findings: Findings, _ transaction: JournalTransaction) throws {
+    /// So many lanes a sweep: those that were never asked about come first.
+    private static let gapsMax = 200
+
+    private func sweepGaps(_ registry: Registry, _ findings: Findings, _ transaction: JournalTransaction) throws {
         let before = transaction.now.advanced(by: .zero - times.gapGrace).milliseconds
         let rows = try Row.fetchAll(
             transaction.db.cachedStatement(
-                sql: "SELECT epoch, source, through, seen, announced, asked, asks FROM lane WHERE gap_since < ? AND is_foreign = 0"),
-            arguments: [before])
+                sql: """
+                    SELECT epoch, source, through, seen, announced FROM lane WHERE gap_since < ?1 AND is_foreign = 0
+                        AND (asks = 0 OR asked + min(?2 << min(asks, 12), 3600000) <= ?3)
+                    ORDER BY asks, gap_since LIMIT \(LedgerSteps.gapsMax)
+                    """),
+            arguments: [before, times.askPause.milliseconds, transaction.now.milliseconds])
         for row in rows {
             guard let source = Source(row[1]), let lane = EpochID(row[0]) else { continue }
-            let (epoch, through): (String, Int64) = (row[0], row[2])
             let newest: Int64 = max(row[3], row[4])
+            let through = try passRejected(source, lane, after: row[2], to: newest, registry, findings, transaction)
+            guard through < newest else { continue }
             try findings.open(
                 .gap, key: LedgerSteps.laneKey(source, lane), participant: source.participant,
-                evidence: ["epoch": .string(epoch), "after": .integer(through), "newest": .integer(newest)])
-            guard mayAsk(asked: row[5], asks: row[6], transaction) else { continue }
+                evidence: ["epoch": .string(lane.text), "after": .integer(through), "newest": .integer(newest)])
             // Exactly the numbers that are missing, a few ranges at a time.
-            for (from, last) in try missingRanges(source, epoch, after: through, to: newest, transaction.db) {
-                try transaction.append(
-                    Draft(
-                        type: .resend, recipient: source.participant,
-                        data: [
-                            "epoch": .string(epoch), "from": .string(LanePosition.sequenceText(from)),
-                            "through": .string(LanePosition.sequenceText(last)),
-                        ]))
+            for (from, last) in try missingRanges(source, lane.text, after: through, to: newest, transaction.db) {
+                try ask(source.participant, for: lane, from, through: last, registry, transaction)
             }
-            try transaction.db.cachedStatement(sql: "UPDATE lane SET asked = ?, asks = asks + 1 WHERE source = ? AND epoch = ?")
-                .execute(arguments: [transaction.now.milliseconds, source.description, epoch])
+            try noteAsked(source, lane, transaction)
         }
+    }
+
+    /// Moves a lane's end over numbers that two people have rejected: nothing will come under them.
+    private func passRejected(
+        _ source: Source, _ lane: EpochID, after through: Int64, to newest: Int64, _ registry: Registry, _ findings: Findings,
+        _ transaction: JournalTransaction
+    ) throws -> Int64 {
+        func isRejected(_ number: Int64) -> Bool {
+            registry.decision(epoch: lane, sequence: number, of: source.participant) == .rejected
+        }
+        guard isRejected(through + 1) else { return through }
+        let isHeard = try transaction.db.cachedStatement(sql: "SELECT 1 FROM entry WHERE source = ? AND epoch = ? AND sequence = ?")
+        var end = through
+        // The rest in the next sweep.
+        while end < min(newest, through + 10_000) {
+            guard try isRejected(end + 1) || Bool.fetchOne(isHeard, arguments: [source.description, lane.text, end + 1]) == true else {
+                break
+            }
+            end += 1
+        }
+        try transaction.db.cachedStatement(
+            sql: "UPDATE lane SET through = ?1, gap_since = CASE WHEN ?1 < ?2 THEN gap_since END WHERE source = ?3 AND epoch = ?4"
+        ).execute(arguments: [end, newest, source.description, lane.text])
+        if end == newest {
+            try findings.clear(.gap, key: LedgerSteps.laneKey(source, lane), cause: "what is missing was rejected by two people")
+        }
+        return end
+    }
+
+    /// Whose words stand aside because another has opened the same epoch is asked for its own opening, a few times: it may have been lost.
+    private func sweepOpenings(_ registry: Registry, _ transaction: JournalTransaction) throws {
+        let rows = try Row.fetchAll(
+            transaction.db.cachedStatement(
+                sql: """
+                    SELECT source, epoch FROM lane WHERE is_opened = 0 AND is_foreign = 1 AND asks < 8
+                        AND (asks = 0 OR asked + min(?1 << min(asks, 12), 3600000) <= ?2) LIMIT 50
+                    """),
+            arguments: [times.askPause.milliseconds, transaction.now.milliseconds])
+        for row in rows {
+            guard let source = Source(row[0]), let lane = EpochID(row[1]) else { continue }
+            try ask(source.participant, for: lane, 1, through: 1, registry, transaction)
+            try noteAsked(source, lane, transaction)
+        }
+    }
+
+    private func noteAsked(_ source: Source, _ lane: EpochID, _ transaction: JournalTransaction) throws {
+        try transaction.db.cachedStatement(sql: "UPDATE lane SET asked = ?, asks = asks + 1 WHERE source = ? AND epoch = ?")
+            .execute(arguments: [transaction.now.milliseconds, source.description, lane.text])
+    }
+
+    private func ask(
+        _ participant: ParticipantID, for lane: EpochID, _ from: Int64, through last: Int64, _ registry: Registry,
+        _ transaction: JournalTransaction
+    ) throws {
+        try ask(
+            participant,
+            [
+                "epoch": .string(lane.text), "from": .string(LanePosition.sequenceText(from)),
+                "through": .string(LanePosition.sequenceText(last)),
+            ], registry, transaction)
+    }
+
+    /// Asks a participant to say again what is missing. Who is suspended or has left has no queue that anybody reads.
+    func ask(
+        _ participant: ParticipantID, about subject: RequestID? = nil, _ data: JSONObject, _ registry: Registry,
+        _ transaction: JournalTransaction
+    ) throws {
+        guard registry.participants[participant]?.state == .active else { return }
+        try transaction.append(Draft(type: .resend, subject: subject, recipient: participant, data: data))
     }
 
     private func missingRanges(
@@ -83,23 +153,18 @@ extension LedgerSteps {
         return ranges
     }
 
-    private func mayAsk(asked: Int64, asks: Int, _ transaction: JournalTransaction) -> Bool {
-        let pause = min(times.askPause.milliseconds << Int64(min(asks, 12)), 3_600_000)
-        return asks == 0 || transaction.now.milliseconds - asked >= pause
-    }
-
-    private func sweepRequests(_ findings: Findings, _ transaction: JournalTransaction) throws {
+    private func sweepRequests(_ registry: Registry, _ findings: Findings, _ transaction: JournalTransaction) throws {
         let now = transaction.now
         func before(_ age: Duration) -> Int64 { now.advanced(by: .zero - age).milliseconds }
         // Oldest citizen first, and paced: so many a sweep.
         try each(
             .notTaken, "taken IS NULL AND is_terminal = 0 AND first_seen < ?1 AND \(LedgerSteps.isWhole)", "first_seen",
-            before(times.notTaken), findings, concerns: "agency", asks: "house")
-        try each(.overdue, "is_terminal = 0 AND due < ?1", "due", now.milliseconds, findings, concerns: "agency")
+            before(times.notTaken), findings, registry, concerns: "agency", asks: "house")
+        try each(.overdue, "is_terminal = 0 AND due < ?1", "due", now.milliseconds, findings, registry, concerns: "agency")
         try each(
             .undeliveredOutcome,
             "(is_terminal = 1 OR status = 'parked') AND delivered IS NULL AND status_at < ?1 AND \(LedgerSteps.isWhole)", "status_at",
-            before(times.undelivered), findings, concerns: "house", asks: "agency")
+            before(times.undelivered), findings, registry, concerns: "house", asks: "agency")
     }
 
     /// A request is taken, and an outcome delivered, with all its documents: while these are on their way, nobody is late with it.
@@ -114,21 +179,31 @@ extension LedgerSteps {
     ///   - concerns: the column that names who is concerned.
     ///   - asks: the column that names who is asked to say its word again.
     private func each(
-        _ kind: FindingClass, _ condition: String, _ order: String, _ time: Int64, _ findings: Findings, concerns: String,
-        asks: String? = nil
+        _ kind: FindingClass, _ condition: String, _ order: String, _ time: Int64, _ findings: Findings, _ registry: Registry,
+        concerns: String, asks: String? = nil
     ) throws {
         let (transaction, db) = (findings.transaction, findings.transaction.db)
         let new = try Row.fetchAll(
             db.cachedStatement(
                 sql: """
-                    SELECT house, subject, agency FROM request WHERE \(condition) AND NOT EXISTS (
+                    SELECT house, subject, agency, refused FROM request WHERE \(condition) AND NOT EXISTS (
                         SELECT 1 FROM finding WHERE class = '\(kind.rawValue)' AND key = request.house || ' ' || request.subject
                             AND cleared IS NULL)
                     ORDER BY \(order) LIMIT 500
                     """), arguments: [time])
         for row in new {
             guard let request = LedgerSteps.request(row) else { continue }
-            try findings.open(kind, about: request, participant: ParticipantID(row[concerns] as String))
+            if let refused = row["refused"] as Int64?, concerns == "agency" {
+                // Whether it was right to, only people can tell.
+                try findings.open(
+                    kind, about: request,
+                    evidence: [
+                        "agency": .string(row["agency"]),
+                        "setAside": .string(Timestamp(milliseconds: refused).description),
+                    ])
+            } else {
+                try findings.open(kind, about: request, participant: ParticipantID(row[concerns] as String))
+            }
         }
         guard let asks else { return }
         let due = try Row.fetchAll(
@@ -141,7 +216,7 @@ extension LedgerSteps {
             arguments: [time, times.askPause.milliseconds, transaction.now.milliseconds])
         for row in due {
             guard let request = LedgerSteps.request(row), let participant = ParticipantID(row[asks] as String) else { continue }
-            try ask(participant, about: request, transaction)
+            try ask(participant, about: request, registry, transaction)
         }
     }
 
@@ -151,8 +226,10 @@ extension LedgerSteps {
     }
 
     /// What can be mended is mended: the participant is asked to say again what it said about this request.
-    private func ask(_ participant: ParticipantID, about request: RequestKey, _ transaction: JournalTransaction) throws {
-        try transaction.append(Draft(type: .resend, subject: request.subject, recipient: participant, data: [:]))
+    private func ask(
+        _ participant: ParticipantID, about request: RequestKey, _ registry: Registry, _ transaction: JournalTransaction
+    ) throws {
+        try ask(participant, about: request.subject, [:], registry, transaction)
         try transaction.db.cachedStatement(sql: "UPDATE request SET asked = ?, asks = asks + 1 WHERE house = ? AND subject = ?")
             .execute(arguments: [transaction.now.milliseconds, request.house.text, request.subject.text])
     }

@@ -2,6 +2,8 @@
 package enum PlantedLedgerBug: Sendable {
     /// Whoever speaks of a request is believed.
     case anyAgencyBelieved
+    /// A word of somebody who is not entitled is named, and believed all the same.
+    case namedAndBelieved
     /// Any house's word closes what is open about a delivery.
     case anyHouseDelivers
     /// A second request under a number takes the place of the first.

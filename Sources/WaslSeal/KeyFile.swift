@@ -53,12 +53,29 @@ public struct KeyFile: Sendable {
 
 /// Writes a file that only its owner may read: to a temporary name, synced, then renamed, so that a torn file is never seen.
 public func writePrivateFile(_ bytes: [UInt8], to path: String) throws {
-    let temporary = path + ".new"
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    removeAbandonedCopies(of: path)
+    // A name of its own: daemons that share a file may write it at the same moment.
+    let temporary = "\(path)\(temporaryMark)\(getpid())-\(hexText(randomBytes(8)))"
+    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0o600)
     guard descriptor >= 0 else { throw SealError(.unsafeFile, "\(temporary): \(String(cString: strerror(errno)))") }
     defer { close(descriptor) }
-    // One that an earlier run left behind keeps the mode that it has.
-    guard fchmod(descriptor, 0o600) == 0, write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0,
-        rename(temporary, path) == 0
-    else { throw SealError(.unsafeFile, "\(path): \(String(cString: strerror(errno)))") }
+    guard write(descriptor, bytes, bytes.count) == bytes.count, fsync(descriptor) == 0, rename(temporary, path) == 0 else {
+        let reason = String(cString: strerror(errno))
+        unlink(temporary)
+        throw SealError(.unsafeFile, "\(path): \(reason)")
+    }
+}
+
+private let temporaryMark = ".writing-"
+
+/// Removes what crashes left behind. An hour is longer than anybody writes, so no file is taken from under its writer.
+private func removeAbandonedCopies(of path: String) {
+    let folder = (path as NSString).deletingLastPathComponent
+    let beginning = (path as NSString).lastPathComponent + temporaryMark
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.isEmpty ? "." : folder)) ?? []
+    for name in names where name.hasPrefix(beginning) {
+        let file = folder.isEmpty ? name : folder + "/" + name
+        var status = stat()
+        if lstat(file, &status) == 0, time(nil) - status.st_mtim.tv_sec > 3_600 { unlink(file) }
+    }
 }

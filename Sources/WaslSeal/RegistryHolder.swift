@@ -20,7 +20,10 @@ public final class RegistryHolder: Sendable {
         let configuredRoot: VerificationKey
     }
 
+    /// Read for every message, so it is locked for a moment only, never while something is verified or written.
     private let held: Mutex<Held>
+    /// One registry is accepted at a time, so that nothing older is written over a newer one. Taken before `held`, never inside it.
+    private let accepting = Mutex(())
     private let disk: Disk?
 
     /// Reads a signed registry: see ``RegistryFile``.
@@ -99,18 +102,26 @@ public final class RegistryHolder: Sendable {
     /// - Throws: ``SealError`` with `stale` when it is older than, or another of the same version as, the one held.
     public func accept(_ body: [UInt8], signature: String) throws -> Accepted? {
         let disk = try onDisk()
-        return try held.withLock { held in
-            let newer = try RegistryFile(signatures: signature, body: body).verified(by: held.verified?.root ?? disk.configuredRoot)
-            if newer.registry.version == held.registry.version, held.verified?.file.body == body { return nil }
-            guard newer.registry.version > max(held.registry.version, held.versionMin - 1) else {
-                throw SealError(.stale, "registry version \(newer.registry.version) is not newer than \(held.registry.version)")
+        return try accepting.withLock { _ in
+            let now = held.withLock { $0 }
+            let newer = try RegistryFile(signatures: signature, body: body).verified(by: now.verified?.root ?? disk.configuredRoot)
+            if newer.registry.version == now.registry.version, now.verified?.file.body == body { return nil }
+            guard newer.registry.version > max(now.registry.version, now.versionMin - 1) else {
+                throw SealError(.stale, "registry version \(newer.registry.version) is not newer than \(now.registry.version)")
             }
             try RegistryHolder.requireReadableAtRestart(newer, disk)
             if !newer.file.isWritten(to: disk.path) { try newer.file.write(to: disk.path) }
-            // Nothing older is written over it meanwhile.
-            held.versionMin = newer.registry.version
-            return Accepted(held: RegistryHolder.completed(newer, disk, versionMin: held.versionMin))
+            return accepted(newer, disk)
         }
+    }
+
+    /// From here on nothing older is accepted, though nobody goes by this one yet.
+    private func accepted(_ newer: VerifiedRegistry, _ disk: Disk) -> Accepted {
+        let versionMin = held.withLock { held in
+            held.versionMin = max(held.versionMin, newer.registry.version)
+            return held.versionMin
+        }
+        return Accepted(held: RegistryHolder.completed(newer, disk, versionMin: versionMin))
     }
 
     /// Holds what was accepted, unless a newer one is held by now.
@@ -145,14 +156,14 @@ public final class RegistryHolder: Sendable {
     /// - Throws: ``SealError`` with `stale` when it is older than the one held.
     public func acceptFromDisk() throws -> Accepted {
         let disk = try onDisk()
-        return try held.withLock { held in
-            let found = try RegistryFile(path: disk.path).verified(by: held.verified?.root ?? disk.configuredRoot)
-            let versionMin = max(held.registry.version, held.versionMin)
+        return try accepting.withLock { _ in
+            let now = held.withLock { $0 }
+            let found = try RegistryFile(path: disk.path).verified(by: now.verified?.root ?? disk.configuredRoot)
+            let versionMin = max(now.registry.version, now.versionMin)
             guard found.registry.version >= versionMin else {
                 throw RegistryHolder.older(found.registry.version, than: versionMin, disk.path)
             }
-            held.versionMin = found.registry.version
-            return Accepted(held: RegistryHolder.completed(found, disk, versionMin: held.versionMin))
+            return accepted(found, disk)
         }
     }
 

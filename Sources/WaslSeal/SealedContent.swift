@@ -57,17 +57,10 @@ public struct SealedContent: Sendable, Hashable {
         }
         let known = expected.map(\.key) + ["fields"]
         if let place = object.keys.firstIndex(where: { !known.contains($0) }) {
+            // By its place: this ends in the clear, and an error of the sender's may have made a name of a citizen's data.
             throw SealError(
-                .malformed,
-                "sealed.\(shown(object.keys[place], place)): not a member of a sealed text, which has \(known.joined(separator: ", "))")
+                .malformed, "sealed.member \(place + 1): not a member of a sealed text, which has \(known.joined(separator: ", "))")
         }
         return fields
-    }
-
-    /// A member's name where it looks like one: this ends in the clear, and an error of the sender's may have put a citizen's data there.
-    private static func shown(_ name: String, _ place: Int) -> String {
-        let isWord =
-            (1...40).contains(name.utf8.count) && name.utf8.allSatisfy { (0x61...0x7A).contains($0 | 0x20) || $0 == 0x5F || $0 == 0x2D }
-        return isWord ? name : "member \(place + 1)"
     }
 }

@@ -74,7 +74,10 @@ public enum SealedText {
         guard header["apv"]?.string == Base64URL.encode(Array(recipient.text.utf8)) else {
             throw SealError(.headerRefused, "apv: not the message's recipient")
         }
-        guard let keyID = header["kid"]?.string else { throw SealError(.headerRefused, "kid: missing") }
+        // It is named in an error below: nothing but what a thumbprint is made of may stand there.
+        guard let keyID = header["kid"]?.string, keyID.utf8.count == 43, Base64URL.decode(keyID) != nil else {
+            throw SealError(.headerRefused, "kid: expected a thumbprint of 43 characters")
+        }
         guard header.count == 6 else {
             throw SealError(.headerRefused, "a member besides alg, enc, epk, kid, apu and apv")
         }

@@ -39,16 +39,20 @@ public enum Lie: String, Sendable, CaseIterable {
     case secondRequest = "second-request"
     /// A request from a year ahead.
     case timeAhead = "time-ahead"
-    /// A request from before its lane.
+    /// A request from before what its house had said or shown, in the same lane or under an earlier epoch.
     case timeBehind = "time-behind"
     /// A number in another's lane.
     case squattedLane = "squatted-lane"
+    /// A beat that names another's epoch.
+    case lyingPresence = "lying-presence"
     /// A message in a neighbour's name, under the liar's own key.
     case neighboursName = "neighbours-name"
     /// The same without any signature.
     case unsigned
     /// A journal that begins anew without a reason.
     case unexplainedEpoch = "unexplained-epoch"
+    /// A journal that begins anew and does not even say so.
+    case silentEpoch = "silent-epoch"
     /// Six hundred messages in neighbours' names.
     case flood
     /// An agency concludes another agency's request.
@@ -88,6 +92,7 @@ public enum PlantedBug: String, Sendable, CaseIterable {
     case requestAheadIsBegun = "request-ahead-is-begun"
     case houseBelievesAnyAgency = "house-believes-any-agency"
     case anyAgencyBelieved = "any-agency-believed"
+    case namedAndBelieved = "named-and-believed"
     case anyHouseDelivers = "any-house-delivers"
     case secondRequestOverwrites = "second-request-overwrites"
     case foreignLaneTaken = "foreign-lane-taken"
@@ -101,7 +106,7 @@ public enum PlantedBug: String, Sendable, CaseIterable {
     /// Takes a defence against liars away: only a world with liars shows it.
     public var needsLiars: Bool {
         switch self {
-        case .referenceIsNumber, .requestAheadIsBegun, .houseBelievesAnyAgency, .anyAgencyBelieved, .anyHouseDelivers,
+        case .referenceIsNumber, .requestAheadIsBegun, .houseBelievesAnyAgency, .anyAgencyBelieved, .namedAndBelieved, .anyHouseDelivers,
             .secondRequestOverwrites, .foreignLaneTaken, .claimedSourceBlamed, .oldBeatsCount, .timesUnchecked, .floodListed,
             .collisionUnnamed, .epochsUnexplained:
             true

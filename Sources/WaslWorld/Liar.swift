@@ -4,8 +4,15 @@ import WaslSeal
 
 /// Somebody with a participant's key: what they say stands in a lane of their own, beside the participant's.
 final class Liar {
+    struct Lane {
+        let epoch: EpochID
+        let began: Timestamp
+        /// Of all that was said in it, in order.
+        var digests: [String] = []
+    }
+
     unowned let process: WorldProcess
-    private var lane: (epoch: EpochID, sequence: Int64, chain: String?)?
+    private(set) var lane: Lane?
     private unowned let world: World
 
     init(_ process: WorldProcess, in world: World) {
@@ -17,11 +24,30 @@ final class Liar {
     var source: Source { Source(role: process.role, participant: process.id) }
     var hasBegun: Bool { lane != nil }
 
-    /// Begins a journal without saying what came before.
-    func begin() -> OutboundMessage? {
+    /// Begins a journal.
+    ///
+    /// - Parameters:
+    ///   - previous: where the one before ended; `nil` does not say what came before.
+    ///   - time: when it claims to have begun.
+    func begin(after previous: LanePosition? = nil, time: Timestamp? = nil) -> OutboundMessage? {
+        var data: JSONObject = ["epoch": .string(newLane().text), "reason": "a new beginning"]
+        if let previous {
+            data["previous"] = .string(previous.epoch.text)
+            data["previoussequence"] = .string(LanePosition.sequenceText(previous.sequence))
+        }
+        return say(.journalOpened, time: time, data: data)
+    }
+
+    /// Begins a journal whose first message is one like any other.
+    func beginSilently() -> OutboundMessage? {
+        _ = newLane()
+        return say(.outcomeDelivered, data: ["outcomes": []])
+    }
+
+    private func newLane() -> EpochID {
         let epoch = EpochID(UUIDv7(at: world.agenda.time, using: &world.random))
-        lane = (epoch, 0, nil)
-        return say(.journalOpened, data: ["epoch": .string(epoch.text), "reason": "a new beginning"])
+        lane = Lane(epoch: epoch, began: world.agenda.time)
+        return epoch
     }
 
     /// A message in the liar's own lane, signed with the participant's key.
@@ -36,17 +62,37 @@ final class Liar {
         claimed: LanePosition? = nil, neighbour: Source? = nil, isSigned: Bool = true
     ) -> OutboundMessage? {
         guard let own = lane else { return nil }
-        let place = claimed ?? LanePosition(epoch: own.epoch, sequence: own.sequence + 1, chain: own.chain)
+        let place = claimed ?? LanePosition(epoch: own.epoch, sequence: Int64(own.digests.count) + 1, chain: own.digests.last)
         let envelope = Envelope(
             id: id ?? UUIDv7(at: world.agenda.time, using: &world.random).text, type: type, source: neighbour ?? source,
             time: time ?? world.agenda.time, subject: subject, lane: place, recipient: recipient, service: service,
             contract: service == nil ? nil : 1, causationID: cause, expiry: expiry, data: data)
+        guard let message = addressed(envelope, isSigned: isSigned) else { return nil }
+        if claimed == nil, neighbour == nil { lane?.digests.append(digestText(message.body)) }
+        return message
+    }
+
+    /// A beat that names a place in whosever epoch.
+    func beat(naming place: LanePosition) -> OutboundMessage? {
+        let time = world.agenda.time
+        return addressed(
+            Envelope(
+                id: UUIDv7(at: time, using: &world.random).text, type: .presence, source: source, time: time,
+                data: [
+                    "beat": .integer(time.milliseconds), "epoch": .string(place.epoch.text),
+                    "sequence": .string(LanePosition.sequenceText(place.sequence)), "backlog": 0, "oldestms": 0,
+                    "clock": .string(time.description), "version": "simulated", "registry": .integer(process.registry.registry.version),
+                ]))
+    }
+
+    /// Signed with the participant's key, by its own routing key, whatever the envelope says of its source.
+    private func addressed(_ envelope: Envelope, isSigned: Bool = true) -> OutboundMessage? {
         let body = envelope.encoded()
         guard
-            let route = Route(type: type, from: self.id, role: process.role, to: recipient, service: service),
+            let route = Route(
+                type: envelope.type, from: id, role: process.role, to: envelope.recipient, service: envelope.service),
             let signature = try? isSigned ? DetachedSignature.sign(body, as: .message, with: process.keys.signing) : ""
         else { return nil }
-        if claimed == nil, neighbour == nil { lane = (own.epoch, own.sequence + 1, digestText(body)) }
         return OutboundMessage(
             token: 0, exchange: route.exchange, routingKey: route.key, messageID: envelope.id, time: envelope.time, body: body,
             signature: signature)

@@ -100,7 +100,8 @@ extension World {
                 observe(
                     .lied(
                         ToldLie(
-                            at: agenda.time, kind: "conflicting", signer: house.id.text, digest: digestText(body), finding: "fork")))
+                            at: agenda.time, kind: "conflicting", signer: house.id.text, digest: digestText(body), finding: "fork",
+                            mark: envelope.lane.map { ToldLie.Mark.number($0.epoch, $0.sequence) })))
                 return (try? DetachedSignature.sign(body, as: .message, with: house.keys.signing)).map { (body, $0) }
             }
         }

@@ -11,13 +11,14 @@ struct SeenRequest {
     let message: String
 }
 
-/// What one house, one agency and the broker's operator say and do that is not theirs.
+/// What one house and one agency say that is not theirs to say.
 extension World {
-    /// How often each is tried in one seed; what lies ahead of its chance is not told.
+    /// How often each is tried in one seed; what lies ahead of its chance is not told, and most queues that are purged are empty.
     private static let times: [(lie: Lie, expected: Double)] = [
-        (.unexplainedEpoch, 1), (.foreignDelivery, 3), (.stolenNumber, 2), (.secondRequest, 1), (.timeAhead, 1), (.timeBehind, 1),
-        (.squattedLane, 2), (.neighboursName, 1), (.unsigned, 1), (.flood, 0.1), (.foreignOutcome, 3), (.foreignTaking, 2),
-        (.foreignPiece, 1), (.dropped, 3), (.purged, 0.7), (.rebound, 1), (.replayedBeats, 0.7),
+        (.unexplainedEpoch, 1), (.silentEpoch, 1), (.foreignDelivery, 3), (.stolenNumber, 2), (.secondRequest, 1), (.timeAhead, 1),
+        (.timeBehind, 1), (.squattedLane, 2), (.lyingPresence, 1), (.neighboursName, 2), (.unsigned, 1), (.flood, 0.1),
+        (.foreignOutcome, 3), (.foreignTaking, 2), (.foreignPiece, 1), (.dropped, 3), (.purged, 1.5), (.rebound, 1),
+        (.replayedBeats, 0.7),
     ]
 
     func scheduleLies() {
@@ -35,32 +36,44 @@ extension World {
         }
     }
 
-    /// - Returns: whether there was an occasion.
+    /// - Returns: whether it is told already. What takes effect later is counted then.
     private func tell(_ lie: Lie) -> Bool {
         guard !isHealed else { return false }
         switch lie {
-        case .dropped, .purged, .rebound: return misuse(lie)
-        case .replayedBeats: return mute()
+        case .dropped, .purged, .rebound, .replayedBeats:
+            misuse(lie)
+            return false
         case .foreignOutcome where random.happens(0.5):
-            // Told, and counted, when there is one.
             ambushes += 1
             return false
         case .foreignOutcome, .foreignTaking, .foreignPiece: return speakOfAnothers(lie, by: liars[1])
+        case .squattedLane, .lyingPresence, .neighboursName: return liar(liars[random.happens(0.5) ? 0 : 1], tells: lie)
         default: return liar(liars[0], tells: lie)
         }
+    }
+
+    // MARK: An epoch of one's own
+
+    /// Whoever has no lane of their own yet begins one first, and says nothing of what came before.
+    private func ensureBegun(_ liar: Liar) -> Bool {
+        if liar.hasBegun { return true }
+        guard begin(liar, .unexplainedEpoch) else { return false }
+        lies[.unexplainedEpoch, default: 0] += 1
+        return true
+    }
+
+    private func begin(_ liar: Liar, _ lie: Lie) -> Bool {
+        // Without an earlier lane in the log a new one is nothing unusual.
+        guard isKnown(liar.process), let message = lie == .silentEpoch ? liar.beginSilently() : liar.begin(), let lane = liar.lane
+        else { return false }
+        return send(message, lie: lie, by: liar, finding: "epoch-changed", mark: .epoch(lane.epoch))
     }
 
     // MARK: A house
 
     private func liar(_ liar: Liar, tells lie: Lie) -> Bool {
-        if !liar.hasBegun || lie == .unexplainedEpoch {
-            // Without an earlier lane in the log a new one is nothing unusual.
-            guard isKnown(liar.process) else { return false }
-            guard let opening = liar.begin() else { return false }
-            send(opening, lie: .unexplainedEpoch, by: liar, finding: "epoch-changed")
-            if lie == .unexplainedEpoch { return true }
-            lies[.unexplainedEpoch, default: 0] += 1
-        }
+        if lie == .unexplainedEpoch || lie == .silentEpoch { return begin(liar, lie) }
+        guard ensureBegun(liar) else { return false }
         switch lie {
         case .foreignDelivery:
             guard let victim = pick(where: { $0.request.house != liar.id && !claimed.contains($0.request) }) else { return false }
@@ -86,59 +99,96 @@ extension World {
             let request = RequestKey(house: liar.id, subject: subject)
             return send(
                 second, lie: lie, by: liar, finding: "contradicting-requests", request: request, order: (request, 5_003, nil))
-        case .timeAhead, .timeBehind:
-            let subject = RequestID(UUIDv7(at: agenda.time, using: &random))
-            let time = agenda.time.advanced(by: .seconds(lie == .timeAhead ? 365 * 86_400 : -20 * 3_600))
-            return order(liar, lie, subject, finding: "implausible-time", time: time)
-        case .squattedLane:
-            guard
-                let victim = seenLanes.filter({ $0.key.participant != liar.id && $0.key.role != .ledger }).sorted(by: {
-                    $0.key.participant < $1.key.participant
-                }).randomElement(using: &random)
-            else { return false }
-            let claim = LanePosition(epoch: victim.value.epoch, sequence: victim.value.sequence + 3, chain: digestText([1]))
-            return send(
-                liar.say(.messageRefused, data: ["reason": "x", "digest": .string(digestText([2])), "bytes": 1], claimed: claim), lie: lie,
-                by: liar, finding: "foreign-lane")
-        case .neighboursName, .unsigned, .flood: return inANeighboursName(liar, lie)
+        case .timeAhead:
+            let time = agenda.time.advanced(by: .seconds(365 * 86_400))
+            return order(liar, lie, RequestID(UUIDv7(at: agenda.time, using: &random)), finding: "implausible-time", time: time)
+        case .timeBehind: return orderFromBefore(liar)
+        case .squattedLane, .lyingPresence: return speakUnderAnothersEpoch(lie, by: liar)
+        case .neighboursName, .unsigned, .flood: return speakInANeighboursName(lie, by: liar)
         default: return false
         }
     }
 
+    /// Only against what the house has said or shown earlier does a time lie behind: otherwise it may have been silent for so long.
+    private func orderFromBefore(_ liar: Liar) -> Bool {
+        let time = agenda.time.advanced(by: .seconds(-20 * 3_600))
+        if random.happens(0.5), hasBeaten(liar.process), let end = seenLanes[liar.source] {
+            // Its opening is backdated too: nothing but the house's honest beats and words, under the epochs before, gives it away.
+            inject(liar.begin(after: end, time: time))
+        } else {
+            inject(liar.say(.outcomeDelivered, data: ["outcomes": []]))
+        }
+        guard let lane = liar.lane else { return false }
+        return order(
+            liar, .timeBehind, RequestID(UUIDv7(at: agenda.time, using: &random)), finding: "implausible-time", time: time,
+            restsOn: lane)
+    }
+
+    /// Whether the ledger has just heard a house's own beat, by clocks that are right.
+    private func hasBeaten(_ process: WorldProcess) -> Bool {
+        guard let beat = broker.beats[process.id], process.clock.skew == 0, ledger.clock.skew == 0, ledger.isConnected,
+            broker.isLedgerCaughtUp
+        else { return false }
+        return beat.time.milliseconds > max(agenda.now - 2 * presenceInterval, ledgerRestoredAt + 600_000)
+    }
+
+    /// - Parameter restsOn: the lane, as far as it goes, without which its time cannot be told from a right one.
     private func order(
-        _ liar: Liar, _ lie: Lie, _ subject: RequestID, finding: String, namesSigner: Bool = true, time: Timestamp? = nil
+        _ liar: Liar, _ lie: Lie, _ subject: RequestID, finding: String, namesSigner: Bool = true, time: Timestamp? = nil,
+        restsOn lane: Liar.Lane? = nil
     ) -> Bool {
         let request = RequestKey(house: liar.id, subject: subject)
-        // Only against an earlier word in the same lane does a time lie behind: otherwise the liar may have been silent for so long.
-        let earlier = lie == .timeBehind ? liar.say(.outcomeDelivered, data: ["outcomes": []]) : nil
-        if let earlier {
-            tap(earlier, isForged: true)
-            broker.inject(earlier)
-        }
         let message = liar.order("tt.bill.pay", ["line": "70000000", "amount": 5_002, "payment": "cash"], subject: subject, time: time)
         return send(
             message, lie: lie, by: liar, finding: finding, namesSigner: namesSigner, request: request,
             order: (request, 5_002, lie == .timeAhead ? time?.advanced(by: .seconds(-3_600)) : nil),
-            restsOn: earlier.map { digestText($0.body) })
+            restsOn: lane?.digests ?? [], since: lane?.began)
     }
 
-    private func inANeighboursName(_ liar: Liar, _ lie: Lie) -> Bool {
-        guard let neighbour = houses.first(where: { $0.id != liar.id }), let service = ServiceID("tt.bill.pay") else { return false }
+    // MARK: A house or an agency
+
+    private func speakUnderAnothersEpoch(_ lie: Lie, by liar: Liar) -> Bool {
+        let others = seenLanes.filter { $0.key.participant != liar.id && $0.key.role != .ledger }
+        guard let victim = others.sorted(by: { $0.key.participant < $1.key.participant }).randomElement(using: &random)?.value else {
+            return false
+        }
+        let claim = LanePosition(epoch: victim.epoch, sequence: victim.sequence + 3, chain: digestText([1]))
+        let message =
+            lie == .lyingPresence
+            ? liar.beat(naming: claim)
+            : liar.say(.messageRefused, data: ["reason": "x", "digest": .string(digestText([2])), "bytes": 1], claimed: claim)
+        return send(message, lie: lie, by: liar, finding: "foreign-lane", mark: .epoch(claim.epoch))
+    }
+
+    private func speakInANeighboursName(_ lie: Lie, by liar: Liar) -> Bool {
         var isTold = false
         for _ in 0..<(lie == .flood ? 600 : 1) {
-            let subject = RequestID(UUIDv7(at: agenda.time, using: &random))
-            let place = LanePosition(epoch: EpochID(UUIDv7(at: agenda.time, using: &random)), sequence: 1, chain: nil)
-            guard
-                let message = liar.say(
-                    .requestSubmitted, subject: subject, to: service.agency, service: service,
-                    expiry: agenda.time.advanced(by: .seconds(86_400)), data: ["sealed": "x"], claimed: place,
-                    neighbour: Source(role: .house, participant: neighbour.id), isSigned: lie != .unsigned),
+            guard let message = inANeighboursName(liar, isSigned: lie != .unsigned),
                 // Whose key it is can be told where the ledger's registry has it.
                 lie == .unsigned || ledger.registry.registry.signer(of: message.body, signature: message.signature) == liar.id
             else { continue }
-            isTold = send(message, lie: lie, by: liar, finding: "refused-message", namesSigner: lie != .unsigned) || isTold
+            isTold =
+                send(
+                    message, lie: lie, by: liar, finding: "refused-message", namesSigner: lie != .unsigned,
+                    mark: .message(message.messageID)) || isTold
         }
         return isTold
+    }
+
+    private func inANeighboursName(_ liar: Liar, isSigned: Bool) -> OutboundMessage? {
+        let place = LanePosition(epoch: EpochID(UUIDv7(at: agenda.time, using: &random)), sequence: 1, chain: nil)
+        if liar.process.role == .agency {
+            guard let victim = pick(where: { $0.agency != liar.id }) else { return nil }
+            return liar.say(
+                .outcome, subject: victim.request.subject, to: victim.request.house, service: victim.service, answering: victim.message,
+                data: ["status": "refused", "revision": 9], claimed: place,
+                neighbour: Source(role: .agency, participant: victim.agency), isSigned: isSigned)
+        }
+        guard let neighbour = houses.first(where: { $0.id != liar.id }), let service = ServiceID("tt.bill.pay") else { return nil }
+        return liar.say(
+            .requestSubmitted, subject: RequestID(UUIDv7(at: agenda.time, using: &random)), to: service.agency, service: service,
+            expiry: agenda.time.advanced(by: .seconds(86_400)), data: ["sealed": "x"], claimed: place,
+            neighbour: Source(role: .house, participant: neighbour.id), isSigned: isSigned)
     }
 
     // MARK: An agency
@@ -153,12 +203,9 @@ extension World {
     }
 
     private func speakOfAnothers(_ lie: Lie, by liar: Liar, about seen: SeenRequest? = nil) -> Bool {
-        if !liar.hasBegun {
-            guard isKnown(liar.process), let opening = liar.begin() else { return false }
-            send(opening, lie: .unexplainedEpoch, by: liar, finding: "epoch-changed")
-            lies[.unexplainedEpoch, default: 0] += 1
+        guard ensureBegun(liar), let victim = seen ?? pick(where: { $0.agency != liar.id && $0.request.house != liars[0].id }) else {
+            return false
         }
-        guard let victim = seen ?? pick(where: { $0.agency != liar.id && $0.request.house != liars[0].id }) else { return false }
         let (type, data): (MessageType, JSONObject) =
             switch lie {
             case .foreignTaking: random.happens(0.5) ? (.requestTaken, [:]) : (.attemptIntended, ["attempt": 1])
@@ -176,58 +223,6 @@ extension World {
         return data
     }
 
-    // MARK: The broker's operator
-
-    private func misuse(_ lie: Lie) -> Bool {
-        disturb(until: 864_000_000, nil)
-        switch lie {
-        case .dropped: broker.dropNext(Int(random.number(1...4)), of: anyQueue())
-        case .purged: return broker.purge(anyQueue())
-        case .rebound:
-            let (one, other) = (houses[0], houses[houses.count - 1])
-            guard one !== other else { return false }
-            broker.misroute(Int(random.number(1...3)), from: "house.\(one.id)", to: "house.\(other.id)")
-        default: return false
-        }
-        return true
-    }
-
-    private func anyQueue() -> String {
-        let all = processes.flatMap(\.queues).sorted()
-        return all[Int(random.number(0...Int64(all.count - 1)))]
-    }
-
-    /// Cuts somebody off and plays their last beat again meanwhile.
-    private func mute() -> Bool {
-        let honest = processes.filter { process in process !== ledger && !liars.contains { $0.process === process } }
-        let victim = honest[Int(random.number(0...Int64(honest.count - 1)))]
-        guard victim.isUp, victim.isConnected, ledger.isConnected, broker.isLedgerCaughtUp, let beat = broker.beats[victim.id] else {
-            return false
-        }
-        victim.isCut = true
-        victim.linkLost("cut by the operator")
-        disturb(until: 10 * presenceInterval + 120_000, nil)
-        let (began, life) = (agenda.now, ledger.life)
-        var isUndisturbed = true
-        func again(_ count: Int) {
-            agenda.after(presenceInterval / 2) { [self] in
-                isUndisturbed =
-                    isUndisturbed && victim.isCut && ledger.isConnected && ledger.life == life && ledger.clock.skew == 0
-                    && !ledger.isDiskFull
-                    && (broker.lastRouted[victim.id] ?? 0) < began
-                if count > 0, !isHealed {
-                    broker.inject(beat, isReplay: true)
-                    return again(count - 1)
-                }
-                if isUndisturbed, !isHealed { observe(.mutedByBroker(participant: victim.id.text)) }
-                victim.isCut = false
-                victim.connectSoon()
-            }
-        }
-        again(14)
-        return true
-    }
-
     // MARK: Telling
 
     private func pick(where isFit: (SeenRequest) -> Bool) -> SeenRequest? { seenRequests.filter(isFit).randomElement(using: &random) }
@@ -237,20 +232,25 @@ extension World {
         (try? ledger.read { try LedgerWord.hasLane($0, of: Source(role: process.role, participant: process.id)) }) == true
     }
 
-    @discardableResult
     private func send(
         _ message: OutboundMessage?, lie: Lie, by liar: Liar, finding: String, namesSigner: Bool = true, request: RequestKey? = nil,
-        order: (request: RequestKey, millimes: Int64?, notBefore: Timestamp?)? = nil, restsOn: String? = nil
+        order: (request: RequestKey, millimes: Int64?, notBefore: Timestamp?)? = nil, mark: ToldLie.Mark? = nil, restsOn: [String] = [],
+        since: Timestamp? = nil
     ) -> Bool {
         guard let message else { return false }
-        tap(message, isForged: true)
         observe(
             .lied(
                 ToldLie(
                     at: agenda.time, kind: lie.rawValue, signer: liar.id.text, digest: digestText(message.body), finding: finding,
-                    namesSigner: namesSigner, request: request, order: order, restsOn: restsOn)))
+                    namesSigner: namesSigner, request: request, order: order, mark: mark, restsOn: restsOn, since: since)))
         trace(request?.subject.text, liar.id.text, "lies: \(lie.rawValue)")
-        broker.inject(message)
+        inject(message)
         return true
+    }
+
+    private func inject(_ message: OutboundMessage?) {
+        guard let message else { return }
+        tap(message, isForged: true)
+        broker.inject(message)
     }
 }

@@ -244,24 +244,23 @@ final class World {
     // MARK: What is seen from outside
 
     func observe(_ observation: Observation) {
-        if case .lied(let lie) = observation {
-            liesTold.insert(lie.digest)
-            if let order = lie.order { liarsOrders.insert(order.request) }
-        }
+        if case .lied(let lie) = observation, let order = lie.order { liarsOrders.insert(order.request) }
         checkers.observe(observation)
     }
 
     /// - Returns: the request that the message is about, or its identifier.
     @discardableResult
     func tap(_ message: OutboundMessage, isForged: Bool) -> String {
+        let bodyDigest = digestText(message.body)
         // A journal that was rebuilt holds what a thief of its key had said, and says it again when asked: it stays a lie.
-        let isForged = isForged || liesTold.contains(digestText(message.body))
+        let isForged = isForged || liesTold.contains(bodyDigest)
+        if isForged { liesTold.insert(bodyDigest) }
         digest.update(data: message.body)
         guard let envelope = try? Envelope(parsing: message.body) else { return message.messageID }
         observe(
             .routed(
                 RoutedMessage(
-                    at: agenda.time, envelope: envelope, digest: digestText(message.body), isForged: isForged,
+                    at: agenda.time, envelope: envelope, digest: bodyDigest, isForged: isForged,
                     isReadable: World.holdsMark(message.body))))
         if !isForged { note(envelope) }
         let subject = envelope.subject?.text ?? message.messageID

@@ -161,11 +161,13 @@ final class WorldBroker {
             var name = destination
             if let left = toDrop[name], left > 0 {
                 toDrop[name] = left - 1
+                world.misused(.dropped, queue: name)
                 if name == "ledger" { world.observe(.vanished(digest: digestText(message.body))) }
                 continue
             }
             if let other = toMisroute[name], other.count > 0 {
                 toMisroute[name] = (other.count - 1, other.to)
+                world.misused(.rebound, queue: name)
                 name = other.to
             }
             guard let queue = queues[name] else { continue }
@@ -236,12 +238,11 @@ final class WorldBroker {
 
     func misroute(_ count: Int, from queue: String, to other: String) { toMisroute[queue] = (count, other) }
 
-    /// - Returns: whether anything was in it.
-    func purge(_ name: String) -> Bool {
-        guard let queue = queues[name], !queue.ready.isEmpty else { return false }
+    func purge(_ name: String) {
+        guard let queue = queues[name], !queue.ready.isEmpty else { return }
+        world.misused(.purged, queue: name)
         if name == "ledger" { for stored in queue.ready { world.observe(.vanished(digest: digestText(stored.message.body))) } }
         queue.ready = []
-        return true
     }
 
     /// A message that was kept goes out once more, as it was.

@@ -20,6 +20,7 @@ final class WorldLedger: WorldProcess {
     private var planted: PlantedLedgerBug? {
         switch world.options.bug {
         case .anyAgencyBelieved: .anyAgencyBelieved
+        case .namedAndBelieved: .namedAndBelieved
         case .anyHouseDelivers: .anyHouseDelivers
         case .secondRequestOverwrites: .secondRequestOverwrites
         case .foreignLaneTaken: .foreignLaneTaken
@@ -73,14 +74,17 @@ final class WorldLedger: WorldProcess {
                 submitted: Timestamp(milliseconds: row["submitted"]), millimes: row["millimes"],
                 isDelivered: (row["delivered"] as Int64?) != nil)
         }
+        let keys = try read { try Row.fetchAll($0, sql: "SELECT number, key FROM finding") } ?? []
+        let keyOf = Dictionary(uniqueKeysWithValues: keys.map { ($0["number"] as Int64, $0["key"] as String) })
         let findings = try read { try LedgerQueries.findings($0, state: "all", kind: nil, after: 0, limit: 1_000_000) }
         for finding in findings?["findings"]?.array ?? [] {
             let house = finding["house"]?.string.flatMap { ParticipantID($0) }
             let subject = finding["subject"]?.string.flatMap { RequestID($0) }
+            guard let opened = finding["opened"]?.string.flatMap({ Timestamp($0) }) else { continue }
             word.findings.append(
                 .init(
-                    kind: finding["class"]?.string ?? "", isOpen: finding["cleared"]?.string == nil,
-                    participant: finding["participant"]?.string,
+                    kind: finding["class"]?.string ?? "", key: finding["number"]?.integer.flatMap { keyOf[$0] } ?? "", opened: opened,
+                    cleared: finding["cleared"]?.string.flatMap { Timestamp($0) }, participant: finding["participant"]?.string,
                     request: house.flatMap { house in subject.map { RequestKey(house: house, subject: $0) } },
                     evidence: finding["evidence"] ?? .null))
         }

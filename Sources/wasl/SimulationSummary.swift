@@ -18,6 +18,7 @@ struct SimulationSummary {
     private var digests: [String] = []
 
     var faultCount: Int { faults.values.reduce(0, +) }
+    var untold: [Lie] { Lie.allCases.filter { lies[$0] == nil } }
 
     mutating func add(_ report: WorldReport, took duration: Duration) {
         seeds += 1

@@ -57,6 +57,30 @@ import WaslSeal
                 "`broker.plaintext`: stands beside `tls`"))
     }
 
+    /// What is wrong with the ledger's configuration, with its monitor at this address.
+    private func wrongMonitor(_ address: String, _ lines: String...) -> String {
+        do {
+            let monitor = ["management: \(address)", "monitor-password-file: \(world.folder)/password"]
+            let path = try world.configure(
+                "ledger", as: .ledger, broker: ["host: 127.0.0.1", "port: 5671", password] + monitor + lines)
+            return try ParticipantConfiguration(file: path, roleKey: nil).monitor == nil ? "no monitor" : ""
+        } catch { return "\(error)" }
+    }
+
+    @Test(arguments: ["http://broker.example:15672", "http://127.0.0.1@broker.example:15672", "http://localhost.example:15672"])
+    func theMonitorsPasswordInTheClearNeedsTheWordsToo(_ address: String) {
+        #expect(wrongMonitor(address).contains("`broker.monitor-password-file`: the password would go to \(address) in the clear"))
+        #expect(wrongMonitor(address, "plaintext: yes please").contains("`broker.plaintext`"))
+        let words = "plaintext: anyone on the way may read the password"
+        #expect(wrongMonitor(address, words) == "")
+        // The broker itself may have TLS all the same.
+        #expect(wrongMonitor(address, words, authorityOnly) == "")
+        #expect(wrongMonitor("https://broker.example:15671", words, authorityOnly).contains("`broker.plaintext`: stands beside `tls`"))
+    }
+
+    @Test(arguments: ["https://broker.example:15671", "http://127.0.0.1:15672", "http://localhost:15672", "http://[::1]:15672"])
+    func theMonitorsPasswordNeedsNoWordsWhereNobodyElseReadsIt(_ address: String) { #expect(wrongMonitor(address) == "") }
+
     @Test func aCombinationThatCannotStandIsNamed() throws {
         #expect(wrong(host: "127.0.0.1", "virtual: x").contains("`broker.password-file`: missing"))
         #expect(wrong(authorityOnly).contains("`broker.tls`: nothing to log in with"))

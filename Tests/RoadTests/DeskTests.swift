@@ -110,6 +110,16 @@ import WaslModel
         }
     }
 
+    @Test func whatCanBeNobodysNameIsNotKept() async throws {
+        try await withDesk { (_: Road, browser: inout Browser) async throws in
+            let name = String(repeating: "x", count: 10_000)
+            // A name that is kept waits after the fifth.
+            for _ in 0..<6 {
+                #expect(try await browser.post("/desk/sign-in", ["name": name, "password": "wrong wrong wrong"]).status == 401)
+            }
+        }
+    }
+
     @Test func whatNobodyTookInHandExpires() throws {
         let world = try TestWorld()
         let store = try JournalStore(path: nil, headPath: nil, identity: world.identity("eid"), migrations: AgencySchema.register)

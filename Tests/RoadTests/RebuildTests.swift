@@ -44,17 +44,44 @@ import WaslSeal
 
     /// The job's state and doubt in a worker that was rebuilt from the request and what the lost worker had said of it.
     private func rebuilt(_ agency: String, _ evidence: [Evidence], isWhole: Bool = true) throws -> (job: Job, said: [Envelope]) {
-        let disk = try MemoryDisk()
+        let store = try store(of: agency, rebuiltFrom: evidence, isWhole: isWhole)
+        let job = try #require(try store.read { try Job.fetch($0, number: 1) })
+        let said = try store.read { try JournalStore.messages($0, after: 0, limit: 100) }
+        return (job, try said.map { try Envelope(parsing: $0.body) })
+    }
+
+    private func store(of agency: String, rebuiltFrom evidence: [Evidence], isWhole: Bool = true) throws -> JournalStore {
         let rebuild = AgencyRebuild(desk: desk(agency), environment: .system)
-        let store = try JournalStore(
-            disk: disk, identity: world.identity(agency), environment: .system,
+        return try JournalStore(
+            disk: MemoryDisk(), identity: world.identity(agency), environment: .system,
             opening: .rebuilt(reason: "test", previous: nil) {
                 try rebuild.run(EvidenceOfParticipant(messages: evidence, isWhole: isWhole), in: $0)
             },
             migrations: AgencySchema.register)
-        let job = try #require(try store.read { try Job.fetch($0, number: 1) })
-        let said = try store.read { try JournalStore.messages($0, after: 0, limit: 100) }
-        return (job, try said.map { try Envelope(parsing: $0.body) })
+    }
+
+    @Test func whatTheWorkerHadRefusedIsNoJobAfterItsRebuild() throws {
+        let request = try evidence(accept("steg.bill.pay"))
+        let registry = world.registry.registry
+        try world.registry.replace(
+            with: Registry(
+                version: registry.version + 1, issued: registry.issued, expires: registry.expires,
+                participants: registry.participants.values.map { $0.id.text == "hydra" ? $0.with(state: .suspended) : $0 }))
+        func jobs(_ evidence: [Evidence]) throws -> Int? {
+            try store(of: "steg", rebuiltFrom: evidence).read { try Int.fetchOne($0, sql: "SELECT COUNT(*) FROM job") }
+        }
+        #expect(try jobs([request]) == 0)
+        // What it had taken it goes on with.
+        let lost = try JournalStore(path: nil, headPath: nil, identity: world.identity("steg"), migrations: AgencySchema.register)
+        let agencySteps = AgencySteps(agency: ParticipantID("steg")!)
+        let outcome = PreparedOutcome(
+            id: TestWorld.uuid().text, status: .inDoubt, revision: 1, time: TestClock.shared.now, sealed: nil, visible: [:])
+        let said = try lost.transaction { transaction in
+            let job = try agencySteps.take([.accepted(request.envelope, world.delivery(request.envelope))], in: transaction)[0]
+            _ = try agencySteps.conclude(
+                Conclusion(job, phase: .call, verdict: .doubt("x"), decision: .call(at: job.due)), outcome: outcome, in: transaction)
+        }.appended
+        #expect(try jobs([request] + said.map(evidence)) == 1)
     }
 
     @Test(arguments: [
@@ -177,6 +204,31 @@ import WaslSeal
         let opened = try Envelope(parsing: try store.read { try JournalStore.messages($0, after: 0, limit: 1) }[0].body)
         #expect(opened.data["previoussequence"]?.string == LanePosition.sequenceText(2))
         #expect(opened.data["previous"]?.string == house.head.epoch.text)
+    }
+
+    @Test func anOutcomeThatDoesNotOpenIsLeftOutOfARebuiltHouse() throws {
+        let request = try accept("steg.bill.pay")
+        let subject = try Envelope(parsing: request.body).subject
+        func outcome(_ data: JSONObject) throws -> Evidence {
+            let envelope = Envelope(
+                id: TestWorld.uuid().text, type: .outcome, source: Source("/agencies/steg")!, time: TestClock.shared.now, subject: subject,
+                lane: LanePosition(epoch: EpochID(TestWorld.uuid().text)!, sequence: 1, chain: nil), recipient: ParticipantID("hydra"),
+                service: ServiceID("steg.bill.pay"), contract: 1, data: data)
+            let delivery = try world.delivery(envelope)
+            return try Evidence(body: delivery.body, signature: delivery.signature!)
+        }
+        let all = [
+            try evidence(request), try outcome(["status": "in-doubt", "revision": 1]),
+            try outcome(["status": "completed", "revision": 2, "sealed": "of.nobody.here"]),
+        ]
+        let rebuild = HouseRebuild(steps: steps, openingKeys: world.keys["hydra"]!.opening)
+        let store = try JournalStore(
+            disk: try MemoryDisk(), identity: world.identity("hydra"), environment: .system,
+            opening: .rebuilt(reason: "test", previous: nil) {
+                try rebuild.run(EvidenceOfParticipant(messages: all, isWhole: true), in: $0)
+            }, migrations: HouseSchema.register)
+        #expect(try store.read { try Int64.fetchAll($0, sql: "SELECT revision FROM outcome") } == [1])
+        #expect(try store.read { try String.fetchOne($0, sql: "SELECT state FROM request") } == "in-doubt")
     }
 
     @Test func tornEvidenceIsRefusedByItsLine() throws {

@@ -84,6 +84,30 @@ private final class Directorate: Sendable {
         try sign()
     }
 
+    static let epoch = "01900000-0000-7000-8000-000000000001"
+    var paper: String { base + "/review.json" }
+
+    /// The private keys, with which people sign.
+    func writeKeys() throws { for (name, file) in keys { try file.write(to: "\(base)/\(name).json") } }
+
+    /// A decision anew, with its first signature.
+    func state(_ decision: String, by person: String) throws {
+        try? FileManager.default.removeItem(atPath: paper)
+        try run(
+            [
+                "ledger", "review", decision, "--participant", "hydra", "--epoch", Directorate.epoch, "--from", "5", "--through", "9",
+                "--key", "\(base)/\(person).json", "--out", paper,
+            ])
+    }
+
+    @discardableResult
+    func signPaper(by person: String, fails status: Int32 = 0) throws -> String {
+        try run(["ledger", "review", "sign", "--file", paper, "--key", "\(base)/\(person).json"], fails: status)
+    }
+
+    @discardableResult
+    func approve(fails status: Int32 = 0) throws -> String { try edit("approve", "--file", paper, fails: status) }
+
     func held(_ root: PublicJWK? = nil) throws -> RegistryHolder {
         try RegistryHolder(path: out, rootKey: try root ?? KeyFile(path: rootKey).signing.jwk)
     }
@@ -209,37 +233,24 @@ private final class Directorate: Sendable {
     @Test func whatTwoReviewersSignTravelsInTheRegistryWithTheirSignatures() throws {
         let test = try Directorate()
         try test.found()
-        let epoch = "01900000-0000-7000-8000-000000000001"
-        let paper = test.base + "/review.json"
-        for (name, file) in test.keys { try file.write(to: "\(test.base)/\(name).json") }
-        func state(_ decision: String, by person: String) throws {
-            try? FileManager.default.removeItem(atPath: paper)
-            try test.run(
-                [
-                    "ledger", "review", decision, "--participant", "hydra", "--epoch", epoch, "--from", "5", "--through", "9", "--key",
-                    "\(test.base)/\(person).json", "--out", paper,
-                ])
-        }
-        func sign(by person: String, fails status: Int32 = 0) throws -> String {
-            try test.run(["ledger", "review", "sign", "--file", paper, "--key", "\(test.base)/\(person).json"], fails: status)
-        }
-        func approve(fails status: Int32 = 0) throws -> String { try test.edit("approve", "--file", paper, fails: status) }
+        let (epoch, paper) = (Directorate.epoch, test.paper)
+        try test.writeKeys()
 
-        try state("approve", by: "amel")
-        #expect(try approve(fails: 65).contains("expected two people"), "one signature decides nothing")
-        #expect(try sign(by: "amel", fails: 65).contains("the same key has signed already"))
-        _ = try sign(by: "steg")
-        #expect(try approve(fails: 65).contains("nobody's personal key under the ledger"))
+        try test.state("approve", by: "amel")
+        #expect(try test.approve(fails: 65).contains("expected two people"), "one signature decides nothing")
+        #expect(try test.signPaper(by: "amel", fails: 65).contains("the same key has signed already"))
+        try test.signPaper(by: "steg")
+        #expect(try test.approve(fails: 65).contains("nobody's personal key under the ledger"))
         #expect(try !test.text("registry/approvals.yaml").contains(epoch), "what is refused is not written")
 
-        try state("approve", by: "amel")
-        _ = try sign(by: "bechir")
+        try test.state("approve", by: "amel")
+        try test.signPaper(by: "bechir")
         let whole = try String(contentsOfFile: paper, encoding: .utf8)
         try whole.replacing(#""through": 9"#, with: #""through": 99"#).write(toFile: paper, atomically: true, encoding: .utf8)
-        #expect(try approve(fails: 65).contains("does not match"), "a decision that was changed after it was signed")
+        #expect(try test.approve(fails: 65).contains("does not match"), "a decision that was changed after it was signed")
         try whole.write(toFile: paper, atomically: true, encoding: .utf8)
-        #expect(try approve().contains("approved by amel, bechir"))
-        #expect(try approve(fails: 65).contains("already"))
+        #expect(try test.approve().contains("approved by amel, bechir"))
+        #expect(try test.approve(fails: 65).contains("already"))
         #expect(try test.sign().contains("decided: hydra \(epoch) 5 to 9: approved by amel, bechir"))
         let registry = try test.held().registry
         #expect(registry.isApproved(epoch: EpochID(epoch)!, sequence: 9, of: hydra))
@@ -254,11 +265,36 @@ private final class Directorate: Sendable {
         }
         try test.write(rows, "registry/approvals.yaml")
 
-        try state("reject", by: "bechir")
-        _ = try sign(by: "amel")
-        _ = try approve()
+        try test.state("reject", by: "bechir")
+        try test.signPaper(by: "amel")
+        try test.approve()
         try test.sign()
         #expect(try test.held().registry.decision(epoch: EpochID(epoch)!, sequence: 9, of: hydra) == .rejected, "the last word stands")
+    }
+
+    @Test(arguments: [true, false]) func aKeyThatIsNoMoreInUseReviewsNothingWhateverTimeItClaims(_ isRevoked: Bool) throws {
+        let test = try Directorate()
+        try test.found()
+        try test.writeKeys()
+        // One is taken while the key is in use, the other comes too late with a time from then.
+        for decision in ["approve", "reject"] {
+            try test.state(decision, by: "amel")
+            try test.signPaper(by: "bechir")
+            if decision == "approve" { try test.approve() }
+        }
+        if isRevoked {
+            try test.edit("revoke", "--id", "ledger", "--key", test.keys["bechir"]!.signing.id)
+        } else {
+            try test.write(Directorate.publicText(KeyFile()), "new.json")
+            try test.edit(
+                "rotate", "--id", "ledger", "--holder", "bechir", "--keys", test.base + "/new.json", "--overlap", "0 s")
+        }
+        let reason = isRevoked ? "the key of bechir is revoked" : "the key of bechir is not in use any more"
+        #expect(try test.approve(fails: 65).contains(reason))
+        try test.sign()
+        #expect(
+            try test.held().registry.decision(epoch: EpochID(Directorate.epoch)!, sequence: 9, of: hydra) == .approved,
+            "what was taken before stands")
     }
 
     @Test(arguments: [

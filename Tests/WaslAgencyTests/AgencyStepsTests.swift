@@ -125,6 +125,52 @@ import WaslSimulation
         #expect(!own.isReferenceShared && !other.isReferenceShared)
     }
 
+    @Test func twoRequestsThatMeetInOneReferenceAreForPeople() throws {
+        let own = try take(try world.request("steg.bill.pay", fields: [:]))[0]
+        let other = try take(try world.request("steg.bill.pay", fields: [:]))[0]
+        let job = try store.transaction { transaction in
+            try transaction.db.execute(
+                sql: "UPDATE job SET reference = ? WHERE number = ?", arguments: [other.reference.text, own.number])
+            return try #require(try Job.fetch(transaction.db, number: own.number))
+        }.result
+        var run = JobRun(job, fields: nil, desk: desk, jitter: 0)
+        guard case .conclude(let conclusion) = run.start(at: clock.now), case .park(let reason) = conclusion.decision else {
+            Issue.record("it is called under another's reference")
+            return
+        }
+        #expect(reason.contains("same reference"))
+    }
+
+    @Test func nothingIsCalledForAHouseToWhichNoAnswerCanBeSealed() throws {
+        let job = try take(try world.request("steg.bill.pay", fields: [:]))[0]
+        let held = world.registry.registry
+        try world.registry.replace(
+            with: Registry(
+                version: held.version + 1, issued: held.issued, expires: held.expires,
+                participants: held.participants.values.map { participant in
+                    participant.id == job.house ? participant.with(keys: participant.keys.filter { $0.use != .sealing }) : participant
+                }))
+        var run = JobRun(job, fields: nil, desk: desk, jitter: 0)
+        guard case .conclude(let conclusion) = run.start(at: clock.now), case .call(let time) = conclusion.decision else {
+            Issue.record("a call is made whose answer nobody can be told")
+            return
+        }
+        #expect(time > clock.now && conclusion.answered == nil)
+        // An answer that is in hand when the key goes is kept for people.
+        var answered = Conclusion(job, phase: .call, decision: .conclude(.completed, ["receipt_number": "Q-1"]), answered: true)
+        answered.received = AgencyAnswer(status: 201, bytes: [1])
+        let error = #expect(throws: SealError.self) { try desk.outcome(of: answered, .system) }
+        let parked = answered.parked(because: try #require(error))
+        #expect(try desk.outcome(of: parked, .system)?.status == .parked)
+        #expect(parked.isParking && parked.answer?.bytes == [1])
+    }
+
+    private var desk: JobDesk {
+        JobDesk(
+            agency: world.catalogue.agencies[ParticipantID("steg")!]!, catalogue: .init(world.catalogue),
+            openingKeys: world.keys["steg"]!.opening, registry: world.registry)
+    }
+
     @Test func aRequestWhoseTimeLiesAheadWaitsUntilThen() throws {
         let request = try world.request("steg.bill.pay", fields: [:], time: TestClock.shared.now.advanced(by: .seconds(3_600)))
         #expect(try take(request).isEmpty)

@@ -12,7 +12,7 @@ import WaslModel
 
 /// An agency's client with settings of its own.
 private func client(
-    _ endpoint: String, timeout: String = "20 s", _ more: String = "", log: Recorder<LogEvent>? = nil
+    _ endpoint: String, timeout: String = "20 s", _ more: String = "", secret: String? = nil, log: Recorder<LogEvent>? = nil
 ) throws -> AgencyClient {
     let folder = try TestWorld.makeFolder()
     defer { try? FileManager.default.removeItem(atPath: folder) }
@@ -25,7 +25,7 @@ private func client(
     \(more)
     """.write(toFile: file, atomically: true, encoding: .utf8)
     let logger = Logger(label: "test", factory: { _ in log.map { RecordingLog(events: $0) } ?? SwiftLogNoOpLogHandler() as any LogHandler })
-    return try AgencyClient(try Agency(file: file), endpoint: endpoint, secret: nil, logger: logger)
+    return try AgencyClient(try Agency(file: file), endpoint: endpoint, secret: secret, logger: logger)
 }
 
 private struct RecordingLog: LogHandler {
@@ -112,6 +112,18 @@ private func failure(
     @Test(arguments: [true, false]) func anEndpointThatIsNoneIsADefiniteNo(_ isRepeatable: Bool) async throws {
         let found = try await failure(client("nowhere"), isRepeatable: isRepeatable)
         #expect(found?.mayHaveActed == false, "\(found as Any)")
+    }
+
+    @Test(arguments: [true, false]) func aHeaderThatCannotBeSentIsADefiniteNoAndIsNotShown(_ isRepeatable: Bool) async throws {
+        let server = try await RawServer()
+        let found = try await failure(
+            client("http://127.0.0.1:\(server.port)", "credentials: {scheme: bearer}", secret: "CANARY7\nCANARY7"),
+            isRepeatable: isRepeatable)
+        #expect(found?.kind == .noCall)
+        #expect(found?.mayHaveActed == false)
+        #expect(found?.description.contains("CANARY7") == false)
+        #expect(server.requests == 0)
+        await server.close()
     }
 
     @Test(arguments: [true, false]) func closedBeforeTheFirstByteIsDoubt(_ isRepeatable: Bool) async throws {

@@ -123,6 +123,10 @@ import WaslModel
         arguments: [
             ["method": "POST", "path": "/x", "CANARY7": 1], ["method": "POST", "path": "/CANARY7 é"], ["method": "CANARY7", "path": "/x"],
             ["method": "POST", "path": "/x", "headers": ["CANARY7": 1]], ["method": "POST", "path": "/x", "headers": ["a": "CANARY7 é"]],
+            ["method": "POST", "path": "/x", "headers": ["CANARY7 x": "a"]],
+            ["method": "POST", "path": "/x", "headers": ["CANARY7:": "a"]],
+            ["method": "POST", "path": "/x", "headers": ["a": "CANARY7\r\nb: c"]],
+            ["method": "POST", "path": "/x", "headers": ["a": "CANARY7\u{0}"]],
         ] as [JSON]) func whatIsNoCallIsToldByItsPlace(_ json: JSON)
     {
         let error = #expect(throws: CallError.self) { try AgencyCall(json) }

@@ -15,6 +15,13 @@ import WaslModel
     }
 
     @Test(arguments: [
+        ("<a><!--x--><![CDATA[y]]></a>", "y"), ("<a><?x z?><![CDATA[y]]></a>", "y"), ("<a>x<!--c--> y</a>", "x y"),
+        ("<a><!--x--><!--z-->y</a>", "y"),
+    ]) func whatFollowsACommentIsTextLikeAnyOther(_ xml: String, _ text: String) throws {
+        #expect(try XMLTree.parse(Array(xml.utf8)) == ["a": .string(text)])
+    }
+
+    @Test(arguments: [
         "<!DOCTYPE a [<!ENTITY x \"y\">]><a>&x;</a>", "<a>", "<a></b>", "", "text",
         "<!DOCTYPE lolz [<!ENTITY lol \"lol\"><!ENTITY lol2 \"&lol;&lol;\">]><lolz>&lol2;</lolz>",
         String(repeating: "<a>", count: 200) + String(repeating: "</a>", count: 200),

@@ -125,6 +125,20 @@ import WaslSimulation
         #expect(try await call(.get, "/v1/requests").json["requests"] == [])
     }
 
+    @Test func aHouseThatIsSuspendedHandsOutNoReceipt() async throws {
+        let held = world.registry.registry
+        let participants = held.participants.values.map { $0.id.text == "hydra" ? $0.with(state: .suspended) : $0 }
+        let registry = try Registry(
+            version: held.version + 1, issued: held.issued, expires: held.expires, participants: participants)
+        let file = try RegistryFile(body: registry.body, as: .registry, signedBy: [world.root])
+        try world.registry.update(file.body, signature: file.signatures)
+        let answer = try await call(.post, "/v1/requests", body: Self.order)
+        #expect(answer.status == 403)
+        #expect(answer.json["type"] == "urn:wasl:problem:suspended")
+        #expect(answer.json["titles"]?["ar"]?.string?.isEmpty == false)
+        #expect(try await call(.get, "/v1/requests").json["requests"] == [])
+    }
+
     private static func order(note: String) -> String {
         let order: JSON = [
             "service": "steg.bill.pay", "fields": ["reference": "123456789", "amount": 45_500, "payment": "cash", "note": .string(note)],

@@ -154,6 +154,26 @@ import WaslSimulation
         journal.close()
     }
 
+    @Test func anAskThatFoundNoPlaceCountsWhenItComesAgain() async throws {
+        let resending = Resending()
+        let epoch = EpochID(UUIDv7(at: TestClock.shared.now))
+        @Sendable func ask(_ number: Int) -> Resending.Job { .range(epoch: epoch, from: Int64(number), through: Int64(number)) }
+        let (last, tooMany) = (ask(Resending.queuedMax), ask(Resending.queuedMax + 1))
+        for number in 1...Resending.queuedMax + 1 { resending.add(ask(number)) }
+        let read = Recorder<Resending.Job>()
+        await resending.run(
+            read: { job, _, _ in
+                read.append(job)
+                if job == last {
+                    resending.add(tooMany)
+                    resending.close()
+                }
+                return []
+            }, publish: { _ in })
+        #expect(read.elements.count == Resending.queuedMax + 1)
+        #expect(read.elements.last == tooMany)
+    }
+
     @Test func aFailingStepFailsAloneInItsGroup() async throws {
         struct Stop: Error {}
         let journal = try journal("hydra")

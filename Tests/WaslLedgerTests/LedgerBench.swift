@@ -33,13 +33,13 @@ final class LedgerBench {
     /// A message with the next place in its source's lane.
     func next(
         _ type: MessageType, from source: String, subject: RequestID? = nil, to recipient: String? = nil,
-        service: String? = "steg.bill.pay", data: JSONObject = [:]
+        service: String? = "steg.bill.pay", data: JSONObject = [:], at time: Timestamp? = nil
     ) -> Envelope {
         let role: Role = ["hydra", "kerker"].contains(source) ? .house : .agency
         var lane = lanes[source] ?? (EpochID(TestWorld.uuid().text)!, 0, nil)
         lane.sequence += 1
         let envelope = Envelope(
-            id: TestWorld.uuid().text, type: type, source: Source(role: role, participant: ParticipantID(source)!), time: clock.now,
+            id: TestWorld.uuid().text, type: type, source: Source(role: role, participant: ParticipantID(source)!), time: time ?? clock.now,
             subject: subject, lane: LanePosition(epoch: lane.epoch, sequence: lane.sequence, chain: lane.chain),
             recipient: recipient.flatMap { ParticipantID($0) }, service: service.flatMap { ServiceID($0) }, contract: 1,
             expiry: clock.now.advanced(by: .seconds(86_400)), data: data)
@@ -59,13 +59,13 @@ final class LedgerBench {
     }
 
     /// A journal's first word, under a new epoch.
-    func opening(of source: String, previous: EpochID? = nil) -> Envelope {
+    func opening(of source: String, previous: EpochID? = nil, at time: Timestamp? = nil) -> Envelope {
         let epoch = EpochID(TestWorld.uuid().text)!
         lanes[source] = (epoch, 0, nil)
         var data: JSONObject = ["epoch": .string(epoch.text), "reason": "a new disk"]
         data["previous"] = JSON(previous?.text)
         if previous != nil { data["previoussequence"] = "00000000000000000001" }
-        return next(.journalOpened, from: source, service: nil, data: data)
+        return next(.journalOpened, from: source, service: nil, data: data, at: time)
     }
 
     func beat(_ number: Int64, of source: String, sequence: Int64, at time: Timestamp? = nil, registry: Int64 = 5) -> Envelope {
@@ -78,8 +78,8 @@ final class LedgerBench {
             ])
     }
 
-    func submitted(_ subject: RequestID, from house: String = "hydra") -> Envelope {
-        next(.requestSubmitted, from: house, subject: subject, to: "steg", data: ["sealed": "x", "millimes": 5])
+    func submitted(_ subject: RequestID, from house: String = "hydra", at time: Timestamp? = nil) -> Envelope {
+        next(.requestSubmitted, from: house, subject: subject, to: "steg", data: ["sealed": "x", "millimes": 5], at: time)
     }
 
     /// A request with a paper in so many pieces, and those pieces.

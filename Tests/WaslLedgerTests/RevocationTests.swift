@@ -71,10 +71,14 @@ import WaslSeal
         #expect(try bench.named() == [])
         #expect(try bench.count(of: "entry") == 3)
         #expect(try bench.count(of: "quarantine") == 1, "what was rejected is kept and says nothing")
+        // The lane goes on behind it, and nothing is missing of it.
+        try await bench.record(bench.submitted(TestWorld.uuid()), signedBy: "eid")
+        #expect(try bench.sweep(after: 6) == [])
+        #expect(try bench.named() == [])
         // They think again: the last word stands.
         try bench.revokeHydrasKey([try bench.decided(.approved, 4...4)])
         try bench.reexamine()
-        #expect(try bench.count(of: "entry") == 4)
+        #expect(try bench.count(of: "entry") == 5)
         #expect(try bench.count(of: "quarantine") == 0)
         #expect(try bench.count(of: "review") == 0)
     }

@@ -48,7 +48,12 @@ import WaslWorld
             var options = options(UInt64(seed))
             options.bug = bug
             options.insiders = bug.needsLiars
-            return try !simulation.run(options).violations.isEmpty
+            guard try !simulation.run(options).violations.isEmpty else { return false }
+            // The catch is the bug's only if the very same seed holds without it.
+            options.bug = nil
+            let own = try simulation.run(options).violations
+            #expect(own.isEmpty, "seed \(seed) without \(bug.rawValue): \(own.prefix(3).map(\.description))")
+            return true
         }
         #expect(caught != nil, "\(bug.rawValue) was not caught within 10 seeds")
     }

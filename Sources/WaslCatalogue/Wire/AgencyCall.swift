@@ -18,6 +18,9 @@ package struct AgencyCall: Sendable {
         var headers: [(name: String, value: String)] = []
         // Members are told by their place: a program may have made a name of what a citizen wrote.
         for (index, (name, value)) in (json["headers"]?.object?.members ?? []).enumerated() {
+            guard AgencyCall.isHeaderName(name) else {
+                throw CallError("headers, member \(index + 1): its name is no header's; expected letters, digits and !#$%&'*+-.^_`|~")
+            }
             guard let text = value.string, text.utf8.allSatisfy({ $0 >= 0x20 && $0 < 0x7F }) else {
                 throw CallError("headers, member \(index + 1): expected a text in ASCII, found \(value.shape)")
             }
@@ -30,6 +33,14 @@ package struct AgencyCall: Sendable {
         self.path = path
         self.headers = headers
         body = json["body"]
+    }
+
+    /// A token (RFC 9110 section 5.6.2).
+    private static func isHeaderName(_ name: String) -> Bool {
+        !name.isEmpty
+            && name.utf8.allSatisfy { byte in
+                (0x61...0x7A).contains(byte | 0x20) || (0x30...0x39).contains(byte) || "!#$%&'*+-.^_`|~".utf8.contains(byte)
+            }
     }
 
     package mutating func set(header name: String, to value: String) {

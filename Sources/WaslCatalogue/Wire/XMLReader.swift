@@ -76,20 +76,25 @@ struct XMLReader {
     }
 
     private mutating func skipBetweenElements() throws(XMLTree.Failure) {
-        while true {
-            skipSpace()
-            if looking(at: "<!--") {
-                at += 4
-                try skip(through: "-->")
-            } else if looking(at: "<?") {
-                at += 2
-                try skip(through: "?>")
-            } else if looking(at: "<!") {
-                throw failure("a document type is not accepted")
-            } else {
-                return
-            }
+        repeat { skipSpace() } while try skipCommentOrInstruction()
+    }
+
+    /// Exactly one: what follows it inside an element may be text, its spaces too, or CDATA.
+    ///
+    /// - Returns: whether there was one.
+    private mutating func skipCommentOrInstruction() throws(XMLTree.Failure) -> Bool {
+        if looking(at: "<!--") {
+            at += 4
+            try skip(through: "-->")
+        } else if looking(at: "<?") {
+            at += 2
+            try skip(through: "?>")
+        } else if looking(at: "<!") {
+            throw failure("a document type is not accepted")
+        } else {
+            return false
         }
+        return true
     }
 
     /// A name without its prefix.
@@ -141,8 +146,8 @@ struct XMLReader {
                 let from = at
                 try skip(through: "]]>")
                 text += bytes[from..<(at - 3)]
-            } else if peek(1) == UInt8(ascii: "!") || peek(1) == UInt8(ascii: "?") {
-                try skipBetweenElements()
+            } else if try skipCommentOrInstruction() {
+                continue
             } else {
                 let (name, value) = try element(depth: depth + 1)
                 children.append(value, named: name)

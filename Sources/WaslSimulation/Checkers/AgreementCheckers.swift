@@ -4,10 +4,32 @@ import WaslModel
 struct WordsAgree: Checker {
     private var outcomes = Outcomes()
     private var liarsOrders: Set<RequestKey> = []
+    /// What each outcome says, by its identifier.
+    private var statuses: [String: OutcomeStatus] = [:]
+    /// The outcomes that a request's own house said it has.
+    private var delivered: [RequestKey: Set<String>] = [:]
 
     mutating func observe(_ observation: Observation) {
         outcomes.observe(observation)
-        if case .lied(let lie) = observation, let order = lie.order { liarsOrders.insert(order.request) }
+        switch observation {
+        case .lied(let lie): if let order = lie.order { liarsOrders.insert(order.request) }
+        case .routed(let message) where !message.isForged: note(message.envelope)
+        default: break
+        }
+    }
+
+    private mutating func note(_ envelope: Envelope) {
+        if let status = envelope.status { statuses[envelope.id] = status }
+        guard envelope.type == .outcomeDelivered else { return }
+        for entry in envelope.data["outcomes"]?.array ?? [] {
+            guard let id = entry["id"]?.string, let subject = entry["subject"]?.string.flatMap({ RequestID($0) }) else { continue }
+            delivered[RequestKey(house: envelope.source.participant, subject: subject), default: []].insert(id)
+        }
+    }
+
+    /// Whether the house has said that it has an outcome that says so. The same end may be said anew under another identifier.
+    private func isDelivered(_ request: RequestKey, as status: String) -> Bool {
+        delivered[request, default: []].contains { statuses[$0]?.rawValue == status }
     }
 
     func conclude(_ word: FinalWord, _ report: (String?, String) -> Void) {
@@ -24,7 +46,12 @@ struct WordsAgree: Checker {
             if known.service != submitted.service?.text { report(subject, "the ledger has it as \(known.service)") }
             if known.submitted != submitted.time { report(subject, "the ledger has it sent at \(known.submitted)") }
             if known.millimes != submitted.data["millimes"]?.integer { report(subject, "the ledger has another amount") }
-            guard let status = outcomes.standing[request]?.status, !explained.contains(request) else { continue }
+            let standing = outcomes.standing[request]?.status
+            let isSaid = isDelivered(request, as: known.status) || standing.map { isDelivered(request, as: $0.rawValue) } == true
+            if known.isDelivered, !isSaid {
+                report(subject, "the ledger believes that `\(known.status)` was delivered, and its house never said so")
+            }
+            guard let status = standing, !explained.contains(request) else { continue }
             if known.status != status.rawValue { report(subject, "the ledger says `\(known.status)`, the wire `\(status.rawValue)`") }
             if word.houses[request] != status.rawValue {
                 report(subject, "the house says `\(word.houses[request] ?? "nothing")`, the wire `\(status.rawValue)`")

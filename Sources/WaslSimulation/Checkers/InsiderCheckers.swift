@@ -2,13 +2,15 @@ import WaslModel
 
 /// Findings that say, or may be taken to say, that somebody did what they must not do.
 let accusations: Set = [
-    "foreign-word", "foreign-lane", "contradicting-requests", "fork", "refused-message", "implausible-time", "epoch-changed",
+    "foreign-word", "foreign-lane", "contradicting-requests", "contradicting-outcomes", "orphan-outcome", "subject-collision", "fork",
+    "refused-message", "implausible-time", "epoch-changed",
 ]
 
 /// Every lie that reached the ledger is a finding that names its signer, or nobody where nobody is proven.
 struct LiesAreNamed: Checker {
     private var lies: [ToldLie] = []
     private var vanished: Set<String> = []
+    private var wrongClocks: Set<String> = []
     /// What the ledger's disk took along is told by nobody again: a liar's journal is not asked.
     private var ledgerLostAt: Timestamp?
 
@@ -16,46 +18,90 @@ struct LiesAreNamed: Checker {
         switch observation {
         case .lied(let lie): lies.append(lie)
         case .vanished(let digest): vanished.insert(digest)
+        case .clockWrong(let participant): wrongClocks.insert(participant)
         case .diskLost(let at, "ledger"): ledgerLostAt = at
         default: break
         }
     }
 
     func conclude(_ word: FinalWord, _ report: (String?, String) -> Void) {
-        for lie in lies
-        where !vanished.contains(lie.digest) && lie.restsOn.map({ !vanished.contains($0) }) ?? true
-            && ledgerLostAt.map({ $0 < lie.at }) ?? true
-        {
-            let isNamed = word.findings.contains {
-                $0.kind == lie.finding && $0.participant == (lie.namesSigner ? lie.signer : nil)
-                    && (lie.request == nil || $0.request?.subject == lie.request?.subject)
-            }
-            if !isNamed {
+        for lie in lies where canBeSeen(lie) {
+            if !word.findings.contains(where: { isNamed(lie, by: $0) }) {
                 report(lie.request?.subject.text, "`\(lie.kind)` of \(lie.signer) is not named as `\(lie.finding)`")
             }
         }
     }
+
+    private func canBeSeen(_ lie: ToldLie) -> Bool {
+        guard !vanished.contains(lie.digest), vanished.isDisjoint(with: lie.restsOn) else { return false }
+        // A time lies behind earlier words by the clocks of who said them and of who heard them.
+        let isByClocks = lie.finding == "implausible-time" && !lie.restsOn.isEmpty
+        if isByClocks, wrongClocks.contains(lie.signer) || wrongClocks.contains("ledger") { return false }
+        return ledgerLostAt.map { $0 < lie.since } ?? true
+    }
+
+    private func isNamed(_ lie: ToldLie, by finding: FinalWord.Finding) -> Bool {
+        guard finding.kind == lie.finding, finding.participant == (lie.namesSigner ? lie.signer : nil),
+            lie.request == nil || finding.request?.subject == lie.request?.subject
+        else { return false }
+        // Beyond so many of one participant one finding stands for the rest.
+        if finding.key.hasSuffix(" and more") { return true }
+        switch lie.mark {
+        case .epoch(let epoch)?: return finding.evidence["epoch"]?.string == epoch.text
+        case .number(let epoch, let number)?:
+            return finding.evidence["epoch"]?.string == epoch.text && finding.evidence["sequence"]?.integer == number
+        case .message(let id)?: return finding.key == "ledger \(id)"
+        case nil: return true
+        }
+    }
 }
 
-/// No finding that accuses names somebody who told no lie.
+/// No finding that accuses names somebody for what they never said; cleared ones neither, but where its clearing is what
+/// `Docs/operate/findings.md` says of its class.
 struct NobodyHonestIsBlamed: Checker {
-    private var liars: Set<String> = []
+    /// The classes that somebody's own lies explain.
+    private var explained: [String: Set<String>] = [:]
+    private var liarsOrders: Set<RequestKey> = []
     private var wrongClocks: Set<String> = []
+    private var lostDisks: Set<String> = []
 
     mutating func observe(_ observation: Observation) {
         switch observation {
-        case .lied(let lie): liars.insert(lie.signer)
+        case .lied(let lie):
+            explained[lie.signer, default: []].insert(lie.finding)
+            // Said before its request has come, the same word is about one that nobody knows.
+            if lie.finding == "foreign-word" { explained[lie.signer, default: []].insert("orphan-outcome") }
+            if let order = lie.order { liarsOrders.insert(order.request) }
         case .clockWrong(let participant): wrongClocks.insert(participant)
+        case .diskLost(_, let participant): lostDisks.insert(participant)
         default: break
         }
     }
 
     func conclude(_ word: FinalWord, _ report: (String?, String) -> Void) {
-        for finding in word.findings where finding.isOpen && accusations.contains(finding.kind) {
-            guard let participant = finding.participant, !liars.contains(participant) else { continue }
-            // Against a ledger's clock that is wrong every right time looks wrong.
-            if finding.kind == "implausible-time", wrongClocks.contains(participant) || wrongClocks.contains("ledger") { continue }
-            report(finding.request?.subject.text, "`\(finding.kind)` names \(participant): \(finding.evidence.text)")
+        for finding in word.findings where accusations.contains(finding.kind) {
+            guard let participant = finding.participant, explained[participant]?.contains(finding.kind) != true,
+                !isExcused(finding, of: participant)
+            else { continue }
+            let cleared = finding.isOpen ? "" : ", cleared since"
+            report(finding.request?.subject.text, "`\(finding.kind)` names \(participant): \(finding.evidence.text)\(cleared)")
+        }
+    }
+
+    private func isExcused(_ finding: FinalWord.Finding, of participant: String) -> Bool {
+        let isLiarsOrder = finding.request.map(liarsOrders.contains) ?? false
+        switch finding.kind {
+        // Against a ledger's clock that is wrong every right time looks wrong.
+        case "implausible-time": return wrongClocks.contains(participant) || wrongClocks.contains("ledger")
+        // Who orders two things under one number gets two answers.
+        case "contradicting-outcomes": return isLiarsOrder
+        // The request came later; or it was a liar's, who does not say it again; or it went with its house's disk.
+        case "orphan-outcome":
+            return !finding.isOpen || isLiarsOrder || finding.request.map { lostDisks.contains($0.house.text) } == true
+        // A house's word may overtake its own request, and an agency answers whatever it is sent.
+        case "foreign-word": return !finding.isOpen && (isLiarsOrder || finding.request?.house.text == participant)
+        case "foreign-lane", "refused-message": return !finding.isOpen
+        default: return false
         }
     }
 }
@@ -101,22 +147,36 @@ struct FloodIsBounded: Checker {
 
 /// Who was cut off is named silent, whatever is played again in its name.
 struct SilenceIsHeard: Checker {
-    private var muted: Set<String> = []
+    private struct Mute {
+        let participant: String
+        let from: Timestamp
+        let until: Timestamp
+    }
+
+    private var mutes: [Mute] = []
+    /// By a clock that was wrong at some time nobody can tell when the ledger said something.
+    private var isClockRight = true
 
     mutating func observe(_ observation: Observation) {
         switch observation {
-        case .mutedByBroker(let participant): muted.insert(participant)
+        case .mutedByBroker(let participant, let from, let until):
+            mutes.append(Mute(participant: participant, from: from, until: until))
+        case .clockWrong(participant: "ledger"): isClockRight = false
         // What it had found so far went with its disk.
-        case .diskLost(_, "ledger"): muted = []
+        case .diskLost(_, "ledger"): mutes = []
         default: break
         }
     }
 
     func conclude(_ word: FinalWord, _ report: (String?, String) -> Void) {
-        for participant in muted.sorted()
-        where !word.findings.contains(where: { $0.kind == "silent-participant" && $0.participant == participant }) {
-            report(nil, "\(participant) was cut off for long, and its old beats passed for news")
+        for mute in mutes where !word.findings.contains(where: { isHeard(mute, by: $0) }) {
+            report(nil, "\(mute.participant) was cut off for long from \(mute.from) on, and its old beats passed for news")
         }
+    }
+
+    private func isHeard(_ mute: Mute, by finding: FinalWord.Finding) -> Bool {
+        guard finding.kind == "silent-participant", finding.participant == mute.participant else { return false }
+        return !isClockRight || finding.opened <= mute.until && finding.cleared.map { $0 >= mute.from } ?? true
     }
 }
 

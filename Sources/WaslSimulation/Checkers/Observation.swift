@@ -21,11 +21,19 @@ public enum Observation: Sendable {
     /// A message vanished at the broker, by its body's digest.
     case vanished(digest: String)
     /// For so long that the ledger must have said so, nothing of a participant came but what it had said before.
-    case mutedByBroker(participant: String)
+    case mutedByBroker(participant: String, from: Timestamp, until: Timestamp)
 }
 
 /// A lie that was told: by whose key, about what, and how the ledger must name it.
 public struct ToldLie: Sendable {
+    /// What tells the finding that names it from others of its class and participant, where no request does.
+    public enum Mark: Sendable {
+        case epoch(EpochID)
+        case number(EpochID, Int64)
+        /// A message, by its identifier.
+        case message(String)
+    }
+
     public let at: Timestamp
     public let kind: String
     public let signer: String
@@ -39,14 +47,20 @@ public struct ToldLie: Sendable {
     public let request: RequestKey?
     /// A request that the liar may make: it may be acted upon, but not before this time.
     public let order: (request: RequestKey, millimes: Int64?, notBefore: Timestamp?)?
-    /// The message without which the ledger cannot see the lie, by its body's digest.
-    public let restsOn: String?
+    public let mark: Mark?
+    /// The messages without which the ledger cannot see the lie, by their bodies' digests.
+    public let restsOn: [String]
+    /// When the first of them was said. What the ledger's disk has lost of them is not said again.
+    public let since: Timestamp
 
     public init(
         at: Timestamp, kind: String, signer: String, digest: String, finding: String, namesSigner: Bool = true, request: RequestKey? = nil,
-        order: (request: RequestKey, millimes: Int64?, notBefore: Timestamp?)? = nil, restsOn: String? = nil
+        order: (request: RequestKey, millimes: Int64?, notBefore: Timestamp?)? = nil, mark: Mark? = nil, restsOn: [String] = [],
+        since: Timestamp? = nil
     ) {
+        self.mark = mark
         self.restsOn = restsOn
+        self.since = since ?? at
         self.at = at
         self.kind = kind
         self.signer = signer
@@ -104,14 +118,23 @@ public struct RoutedMessage: Sendable {
 public struct FinalWord: Sendable {
     public struct Finding: Sendable {
         public let kind: String
-        public let isOpen: Bool
+        /// By which the ledger knows it again.
+        public let key: String
+        public let opened: Timestamp
+        public let cleared: Timestamp?
         public let participant: String?
         public let request: RequestKey?
         public let evidence: JSON
 
-        public init(kind: String, isOpen: Bool, participant: String?, request: RequestKey?, evidence: JSON) {
+        public var isOpen: Bool { cleared == nil }
+
+        public init(
+            kind: String, key: String, opened: Timestamp, cleared: Timestamp?, participant: String?, request: RequestKey?, evidence: JSON
+        ) {
             self.kind = kind
-            self.isOpen = isOpen
+            self.key = key
+            self.opened = opened
+            self.cleared = cleared
             self.participant = participant
             self.request = request
             self.evidence = evidence

@@ -97,7 +97,8 @@ struct AcknowledgedIsKept: Checker {
     private var outcomes: [String: String] = [:]
     /// By message: when the ledger acknowledged it, by its own clock.
     private var ledgerHas: [String: Timestamp] = [:]
-    private var lanes: [EpochID: [Int64: String]] = [:]
+    /// By participant and epoch: who claims another's epoch is asked for its own numbers.
+    private var lanes: [String: [Int64: String]] = [:]
     private var askedAgain: [(id: String, reason: String)] = []
     /// By participant and message: what was set aside was not lost, and may come again.
     private var refused: Set<String> = []
@@ -130,7 +131,9 @@ struct AcknowledgedIsKept: Checker {
 
     private mutating func observe(_ message: RoutedMessage) {
         let envelope = message.envelope
-        if let lane = envelope.lane { lanes[lane.epoch, default: [:]][lane.sequence] = envelope.id }
+        if let lane = envelope.lane {
+            lanes["\(envelope.source.participant) \(lane.epoch)", default: [:]][lane.sequence] = envelope.id
+        }
         switch envelope.type {
         case .outcome:
             outcomes[envelope.id] = envelope.subject?.text ?? ""
@@ -145,13 +148,14 @@ struct AcknowledgedIsKept: Checker {
         case .messageRefused:
             if let id = envelope.data["messageid"]?.string { refused.insert("\(envelope.source.participant) \(id)") }
         case .resend:
-            guard envelope.subject == nil, let epoch = envelope.data["epoch"]?.string.flatMap({ EpochID($0) }),
+            guard envelope.subject == nil, let asked = envelope.recipient,
+                let epoch = envelope.data["epoch"]?.string.flatMap({ EpochID($0) }),
                 let from = envelope.data["from"]?.string.flatMap({ Int64($0) }),
                 let through = envelope.data["through"]?.string.flatMap({ Int64($0) })
             else { return }
             for number in from...max(from, min(through, from + 5_000)) {
                 // An ask that was minted before the message came may reach the wire after it.
-                if let id = lanes[epoch]?[number], let at = ledgerHas[id], at < envelope.time {
+                if let id = lanes["\(asked) \(epoch)"]?[number], let at = ledgerHas[id], at < envelope.time {
                     askedAgain.append((id, "number \(number) of epoch \(epoch) was acknowledged and asked for again"))
                 }
             }

@@ -14,7 +14,7 @@ struct ConnectionTable {
     }
 
     private enum Phase {
-        /// For a whole request head, or for a body whose answer has gone out.
+        /// For a request: its head, or the rest of its body.
         case waiting(since: ContinuousClock.Instant)
         case busy
     }
@@ -59,7 +59,14 @@ struct ConnectionTable {
         return (.healthOnly(add(address, isReserve: true, now)), nil)
     }
 
-    /// A whole request head has come.
+    /// A whole request head has come, and its body may take its time: so far it makes room as before, but as one that has just begun.
+    mutating func begin(_ id: ID, at now: ContinuousClock.Instant) {
+        // It is still being answered what it asked before.
+        guard case .waiting = connections[id]?.phase else { return }
+        connections[id]?.phase = .waiting(since: now)
+    }
+
+    /// A whole request has come.
     mutating func ask(_ id: ID) {
         connections[id]?.phase = .busy
         connections[id]?.hasAsked = true

@@ -91,7 +91,7 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
             if case .healthOnly = admission, !ConnectionWatch.isHealth(head) {
                 return answer(.overloaded, context)
             }
-            if let id { connections.ask(id) }
+            if let id { connections.begin(id) }
             if case .answering(let unanswered) = phase {
                 phase = .reading(unanswered: unanswered + 1)
             } else {
@@ -117,6 +117,7 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
             wait(context)
         } else {
             phase = .answering(unanswered: unanswered)
+            if let id { connections.ask(id) }
             deadline?.cancel()
         }
     }
@@ -173,7 +174,8 @@ final class ConnectionWatch: ChannelDuplexHandler, RemovableChannelHandler {
             cut(context)
         case .reading(let unanswered):
             phase = .reading(unanswered: max(0, unanswered - 1))
-            if unanswered <= 1, let id { connections.answered(id) }
+            // One is left at most: the request whose body still comes.
+            if unanswered <= 2, let id { connections.answered(id) }
         case .answering(let unanswered) where unanswered > 1: phase = .answering(unanswered: unanswered - 1)
         case .answering, .waiting, .ending:
             if let id { connections.answered(id) }

@@ -52,6 +52,7 @@ final class Connections: Sendable {
         return admission
     }
 
+    func begin(_ id: ConnectionTable.ID) { state.withLock { $0.table.begin(id, at: .now) } }
     func ask(_ id: ConnectionTable.ID) { state.withLock { $0.table.ask(id) } }
     func answered(_ id: ConnectionTable.ID) { state.withLock { $0.table.answered(id, at: .now) } }
 

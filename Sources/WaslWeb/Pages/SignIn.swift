@@ -72,7 +72,8 @@ public struct SignIn: Sendable {
             return .page(page.html(failure: .tooManyTries), status: .tooManyRequests)
         }
         guard isRight, let mark = accounts.mark(of: name) else {
-            sessions.failed(name)
+            // What can be nobody's name is not kept: it may be as long as the form.
+            if Accounts.isName(name) { sessions.failed(name) }
             return .page(page.html(failure: .wrong), status: .unauthorized)
         }
         var response = Response.seeOther(language.link(home))

@@ -129,7 +129,7 @@ struct RegistryApprove: ParsableCommand {
         let approval: Registry.Approval
         do throws(SealError) {
             approval = try paper.review.approval(paper.signatures) { keyID throws(SealError) in
-                try RegistryFolder.reviewer(keyID, in: ledger.participant.keys, at: paper.review.at)
+                try RegistryFolder.reviewer(keyID, in: ledger.participant.keys, at: paper.review.at, taken: Program.now)
             }
         } catch { throw Failure.badInput("\(file): \(error.reason)") }
         let path = RegistryFolder.approvalsFile(in: folder.folder)

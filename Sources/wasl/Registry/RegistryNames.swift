@@ -145,8 +145,13 @@ extension RegistryFolder {
     }
 
     /// The person with a personal key under the ledger. Keys of people who have left stay in the ledger's file, with their end.
+    ///
+    /// - Parameters:
+    ///   - time: the decision's own, which is whatever its signers wrote.
+    ///   - taken: when the decision comes into the folder; `nil` for one that is there already. A key that has ended or was revoked by then
+    ///     decides nothing more, whatever time it claims.
     static func reviewer(
-        _ keyID: String, in keys: [Registry.Key], at time: Timestamp
+        _ keyID: String, in keys: [Registry.Key], at time: Timestamp, taken: Timestamp? = nil
     ) throws(SealError) -> (holder: String, key: VerificationKey) {
         guard let key = keys.first(where: { $0.use == .person && $0.jwk.thumbprint == keyID }), let holder = key.holder else {
             throw SealError(
@@ -154,6 +159,14 @@ extension RegistryFolder {
                 "kid: \(keyID) is nobody's personal key under the ledger; register it with `wasl registry add-person --participant ledger`")
         }
         guard key.isValid(at: time) else { throw SealError(.keyNotValid, "kid: the key of \(holder) was not valid at \(time)") }
+        if let taken {
+            guard key.revoked == nil else {
+                throw SealError(.keyNotValid, "kid: the key of \(holder) is revoked; have somebody sign with a key that is in use")
+            }
+            guard key.isValid(at: taken) else {
+                throw SealError(.keyNotValid, "kid: the key of \(holder) is not in use any more; have somebody sign with one that is")
+            }
+        }
         return (holder, try VerificationKey(key.jwk))
     }
 }

@@ -45,6 +45,20 @@ import Testing
         #expect(table.count == 2 + reserve - 1)
     }
 
+    @Test func aRequestWhoseBodyStillComesMakesRoomAndAWholeOneDoesNot() {
+        var table = table(inAll: 2)
+        for id in 1...2 {
+            _ = table.open(from: "a", at: at(0))
+            table.begin(id, at: at(id))
+        }
+        #expect(table.open(from: "a", at: at(3)) == (.served(3), 1))
+        table.ask(2)
+        #expect(table.open(from: "a", at: at(4)) == (.served(4), 3))
+        // A second request behind one that is being answered takes nothing from it.
+        table.begin(2, at: at(5))
+        #expect(table.open(from: "a", at: at(6)) == (.served(5), 4))
+    }
+
     @Test func anAddressAtItsLimitReplacesItsOwn() {
         var table = table(inAll: 10, byAddress: 2)
         _ = table.open(from: "b", at: at(0))

@@ -68,6 +68,35 @@ import WaslModel
         }
     }
 
+    @Test func bodiesThatComeSlowlyKeepNobodyFromBeingServed() async throws {
+        var limits = ServerUnderTest.patient
+        limits.connectionsMax = 16
+        let arrived = Recorder<Void>()
+        try await ServerUnderTest.run(
+            limits: limits,
+            routes: { routes in
+                routes.post("/echo") { request, _ in
+                    arrived.append(())
+                    return .json(try await request.json(bytesMax: 1_000).json)
+                }
+            }
+        ) { server in
+            let headers = [ServerUnderTest.bearer, "Content-Type: application/json"]
+            let slow = try await blocking {
+                try (0..<16).map { _ in
+                    let connection = try RawConnection(port: server.port)
+                    try connection.send(
+                        "POST /echo HTTP/1.1\r\nHost: localhost\r\n\(headers.joined(separator: "\r\n"))\r\nContent-Length: 10\r\n\r\n[1,")
+                    return connection
+                }
+            }
+            await arrived.wait(for: "16 heads") { $0.count == 16 }
+            let answer = try await server.ask("POST", "/echo", headers: headers, body: "[1]")
+            #expect(answer.status == 200 && answer.body == "[1]", "\(answer.text)")
+            #expect(try await blocking { try RawConnection.closed(of: slow, atLeast: 1) } == 1)
+        }
+    }
+
     @Test func oneAddressDoesNotTakeAnothersPlace() async throws {
         var limits = ServerUnderTest.patient
         limits.byAddressMax = 2
