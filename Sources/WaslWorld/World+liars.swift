@@ -16,7 +16,7 @@ extension World {
     /// How often each is tried in one seed; what lies ahead of its chance is not told, and most queues that are purged are empty.
     private static let times: [(lie: Lie, expected: Double)] = [
         (.unexplainedEpoch, 1), (.silentEpoch, 1), (.foreignDelivery, 3), (.stolenNumber, 2), (.secondRequest, 1), (.timeAhead, 1),
-        (.timeBehind, 1), (.squattedLane, 2), (.lyingPresence, 1), (.neighboursName, 2), (.unsigned, 1), (.flood, 0.1),
+        (.timeBehind, 1), (.squattedLane, 2), (.lyingPresence, 1), (.neighboursName, 2), (.unsigned, 1), (.flood, 0.2),
         (.foreignOutcome, 3), (.foreignTaking, 2), (.foreignPiece, 1), (.dropped, 3), (.purged, 1.5), (.rebound, 1),
         (.replayedBeats, 0.7),
     ]
