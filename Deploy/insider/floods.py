@@ -1,27 +1,28 @@
 """So many lies that the honest might not be heard."""
-import uuid
 from honest import steady
 from insider import new_number
 from stack import INSIDER, expect
 
 
 def flood(stack, insider):
-    """2,000 words about numbers that nobody has, and three that name 2,000 more each: nothing is made of them, 5,000 wait at most, one finding
-    says that there are more, and honest orders are answered in their usual time meanwhile."""
-    def named(): return [each for each in stack.findings(participant=INSIDER, **{"class": "foreign-word"}) if each["cleared"] is None]
-    before = len(named())
+    """2,000 words about numbers that nobody has, twenty that name 200 more each, and three that name 2,000: nothing is made of them, the three are
+    refused, and honest orders are answered in their usual time meanwhile."""
+    def named(kind): return [each for each in stack.findings(participant=INSIDER, **{"class": kind}) if each["cleared"] is None]
+    def words(count): return {"outcomes": [{"id": f"{number}", "subject": new_number()} for number in range(count)]}
+    before = len(named("foreign-word"))
     for number in range(2_000):
-        insider.say("outcome.delivered", {"outcomes": [{"id": str(uuid.uuid4()), "subject": new_number()}]})
+        insider.say("outcome.delivered", words(1))
         if number == 1_000:
             text = steady(stack, insider)
-    for _ in range(3):
-        insider.say("outcome.delivered", {"outcomes": [{"id": f"{number}", "subject": new_number()} for number in range(2_000)]})
-    def overflow(): return [each for each in named() if "more of its words wait" in each["evidence"].get("reason", "")]
-    insider.wait(60, "that more wait than are kept is named", overflow)
-    # What is beyond has the time to be named too, if it were to be.
-    insider.listen(8)
-    expect(len(named()) == before + 1, f"{before} findings before, {len(named())} after")
-    return f"one finding more; {text} in the middle, {steady(stack, insider)} after"
+    for _ in range(20):
+        insider.say("outcome.delivered", words(200))
+    refused = [insider.say("outcome.delivered", words(2_000)) for _ in range(3)]
+    def refusals(): return [each for each in named("refused-message") if "at most 200" in each["evidence"]["reason"]]
+    insider.wait(60, "all that say too much are refused", lambda: len(refusals()) == len(refused))
+    # What waits has the time to be named too, if it were to be.
+    insider.listen(12)
+    expect(len(named("foreign-word")) == before, f"{before} findings before, {len(named('foreign-word'))} after")
+    return f"{refusals()[0]['evidence']['reason']}; {text} in the middle, {steady(stack, insider)} after"
 
 
 def flood_without_signatures(stack, insider):

@@ -101,7 +101,7 @@ def backdated_through_a_fresh_epoch(stack, insider):
     """A beat, then a new epoch, properly opened and dated before that beat, with a request of that date: `implausible-time` names the house."""
     insider.publish(insider.presence())
     insider.wait(20, "the beat is in", lambda: settled(stack, insider))
-    past = {"time": page.stamp(page.now() - timedelta(days=30))}
+    past = {"time": page.stamp(page.now() - timedelta(hours=3))}
     lane = Lane()
     insider.say("journal.opened", {"epoch": lane.epoch, "reason": "another disk", "previous": insider.lane.epoch,
                                    "previoussequence": f"{insider.lane.sequence:020}", "previoushash": insider.lane.digest}, past, lane)

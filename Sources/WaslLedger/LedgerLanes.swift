@@ -165,9 +165,14 @@ extension LedgerSteps {
         let announced: Int64 = row?["announced"] ?? 0
         let gap: Int64? = row?["gap_since"]
         var newest: Int64 = try row?["time_max"] ?? newestTime(of: source, db)
-        if lane.sequence == through + 1 {
-            let statement = try db.cachedStatement(
-                sql: "SELECT type, subject, time, received FROM entry WHERE source = ? AND epoch = ? AND sequence = ?")
+        let statement = try db.cachedStatement(
+            sql: "SELECT type, subject, time, received FROM entry WHERE source = ? AND epoch = ? AND sequence = ?")
+        if lane.sequence > through + 1 {
+            // Beyond what is missing, and whatever that may be: after what came before it all the same.
+            if let own = try Row.fetchOne(statement, arguments: [source.description, lane.epoch.text, lane.sequence]) {
+                try checkOrder(own, of: source, after: newest, findings)
+            }
+        } else if lane.sequence == through + 1 {
             while through < seen, let next = try Row.fetchOne(statement, arguments: [source.description, lane.epoch.text, through + 1]) {
                 through += 1
                 try checkOrder(next, of: source, after: newest, findings)

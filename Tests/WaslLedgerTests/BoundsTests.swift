@@ -36,10 +36,16 @@ import WaslSeal
         #expect(try bench.findings(.implausibleTime).count == 2, "those at 15 and at 20 minutes")
     }
 
-    @Test func whatComesEarlyIsHeldToItsTimeWhenTheGapCloses() async throws {
-        let first = bench.submitted(TestWorld.uuid())
+    @Test func whatComesBeyondAGapIsHeldToWhatCameBeforeIt() async throws {
+        try await bench.record(bench.submitted(TestWorld.uuid()))
+        _ = bench.submitted(TestWorld.uuid())
+        try await bench.record(backdated(3_600))
+        #expect(try bench.named() == [named("implausible-time", "hydra")])
+    }
+
+    @Test func whatCameEarlyIsHeldToWhatClosesTheGap() async throws {
         let late = bench.submitted(TestWorld.uuid())
-        try await bench.record(first, backdated(3_600))
+        try await bench.record(backdated(3_600))
         #expect(try bench.named() == [])
         try await bench.record(late)
         #expect(try bench.named() == [named("implausible-time", "hydra")])
