@@ -89,6 +89,12 @@ extension BrokerConfiguration {
         return nil
     }
 
+    /// Whether what is said to this address of the management can be read on its way to another host.
+    public static func goesInTheClear(_ address: String) -> Bool {
+        guard address.hasPrefix("http://") else { return false }
+        return !isLoopback((URL(string: address)?.host ?? "").trimmingCharacters(in: CharacterSet(charactersIn: "[]")))
+    }
+
     /// Whether the host is this machine by its very writing; what a name resolves to may be another one tomorrow.
     public static func isLoopback(_ host: String) -> Bool {
         if host == "localhost" { return true }

@@ -132,7 +132,7 @@ struct ParticipantConfiguration {
                 throw group.error("management", "expected an address that begins with http:// or https://")
             }
             // Whether these are the right words was looked at with the broker's own password.
-            if goesInTheClear(address), try group.string("plaintext") == nil {
+            if BrokerConfiguration.goesInTheClear(address), try group.string("plaintext") == nil {
                 throw group.error(
                     "monitor-password-file",
                     "the password would go to \(address) in the clear: use https://, or write `plaintext: \(BrokerConfiguration.plaintextWords)`"
@@ -142,13 +142,6 @@ struct ParticipantConfiguration {
                 management: BrokerManagement(
                     address: address, user: Topology.monitorUser, password: try secret(group, "monitor-password-file", file)), part: part)
         }
-    }
-
-    /// Whether what is said to this address of the management can be read on its way to another host.
-    private static func goesInTheClear(_ address: String) -> Bool {
-        guard address.hasPrefix("http://") else { return false }
-        let host = URL(string: address)?.host ?? ""
-        return !BrokerConfiguration.isLoopback(host.trimmingCharacters(in: CharacterSet(charactersIn: "[]")))
     }
 
     private static func broker(_ group: Settings, _ settings: Settings, _ participant: ParticipantID) throws -> BrokerConfiguration {
@@ -165,7 +158,7 @@ struct ParticipantConfiguration {
                 throw group.error("plaintext", "expected the words `\(BrokerConfiguration.plaintextWords)`, or not the key at all")
             }
             // The ledger's other password, for the management, may need the words where the broker's own has TLS.
-            let isForManagement = try participant == .ledger && group.string("management").map(goesInTheClear) == true
+            let isForManagement = try participant == .ledger && group.string("management").map(BrokerConfiguration.goesInTheClear) == true
             guard tls == nil || isForManagement else {
                 throw group.error("plaintext", "stands beside `tls`, which is no plaintext: remove one of the two")
             }

@@ -11,6 +11,8 @@ struct TopologyOptions: ParsableArguments {
     @Option(help: "The broker's management address.") var management: String
     @Option(help: "The broker's administrator.") var user: String = PrivateNode.adminUser
     @Option(help: "The file with the administrator's password.") var passwordFile: String
+    @Option(help: "The words by which a password may go to another host over http://, where anyone on the way may read it.")
+    var plaintext: String?
 
     @Option(help: "Which part this broker holds: whole; houses (a regional broker); center (beside regional brokers).")
     var part: String = Topology.Part.whole.rawValue
@@ -22,7 +24,15 @@ struct TopologyOptions: ParsableArguments {
     }
 
     func broker() throws -> BrokerManagement {
-        BrokerManagement(address: management, user: user, password: try readSecret(passwordFile))
+        guard plaintext == nil || plaintext == BrokerConfiguration.plaintextWords else {
+            throw Failure.usage("--plaintext: expected the words `\(BrokerConfiguration.plaintextWords)`, or not the option at all")
+        }
+        guard plaintext != nil || !BrokerConfiguration.goesInTheClear(management) else {
+            throw Failure.usage(
+                "--management: the password would go to \(management) in the clear: use https://, or give --plaintext '\(BrokerConfiguration.plaintextWords)'"
+            )
+        }
+        return BrokerManagement(address: management, user: user, password: try readSecret(passwordFile))
     }
 }
 

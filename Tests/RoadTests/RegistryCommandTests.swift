@@ -43,8 +43,7 @@ private final class Directorate: Sendable {
         let output = try #require(FileHandle(forWritingAtPath: said))
         process.standardOutput = output
         process.standardError = output
-        try process.run()
-        process.waitUntilExit()
+        try process.runToItsEnd()
         let text = try String(contentsOfFile: said, encoding: .utf8)
         #expect(process.terminationStatus == status, "wasl \(arguments.joined(separator: " ")): \(text)")
         return text

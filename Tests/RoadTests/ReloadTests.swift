@@ -8,7 +8,7 @@ import WaslModel
 import WaslSeal
 
 /// A running daemon is asked by SIGHUP to read its registry and catalogue again.
-@Suite struct ReloadTests {
+@Suite(.timeLimit(.minutes(2))) struct ReloadTests {
     private let world: TestWorld
 
     init() throws { world = try TestWorld() }

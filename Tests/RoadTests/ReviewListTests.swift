@@ -27,8 +27,7 @@ import WaslSimulation
         let output = try #require(FileHandle(forWritingAtPath: said))
         process.standardOutput = output
         process.standardError = output
-        try process.run()
-        process.waitUntilExit()
+        try process.runToItsEnd()
         let text = try String(contentsOfFile: said, encoding: .utf8)
         #expect(process.terminationStatus == status, "\(arguments): \(text)")
         return text

@@ -15,7 +15,7 @@ import WaslSimulation
 @testable import WaslLedger
 
 /// A ledger that looks at a real broker by the user that may only look.
-@Suite struct TopologyLookTests {
+@Suite(.timeLimit(.minutes(2))) struct TopologyLookTests {
     @Test func aDeletedQueueIsAFindingWithinALookAndClearedOnceItIsThereAgain() async throws {
         let world = try TestWorld()
         let folder = try TestWorld.makeFolder()

@@ -75,8 +75,7 @@ final class TestAuthority: Sendable {
             + (newKey.map { ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-keyout", file($0 + ".key")] } ?? [])
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
+        try process.runToItsEnd()
         guard process.terminationStatus == 0 else { throw CommandFailed(command: arguments.joined(separator: " ")) }
     }
 

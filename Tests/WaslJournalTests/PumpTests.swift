@@ -8,7 +8,7 @@ import WaslSimulation
 
 @testable import WaslJournal
 
-@Suite struct PumpTests {
+@Suite(.timeLimit(.minutes(2))) struct PumpTests {
     private let world: TestWorld
     private let broker = SimulatedBroker()
     private let logger = Logger(label: "test", factory: { _ in SwiftLogNoOpLogHandler() })
