@@ -97,12 +97,16 @@ extension World {
             broker.contradict { [self] envelope in
                 guard let house = houses.first(where: { $0.id == envelope.source.participant }) else { return nil }
                 let body = envelope.encoded()
+                // Under a key that was not valid yet at the message's time it is no second word of the house: nobody believes it.
+                guard let signature = try? DetachedSignature.sign(body, as: .message, with: house.keys.signing),
+                    (try? ledger.registry.registry.verify(envelope, body: body, signature: signature)) != nil
+                else { return nil }
                 observe(
                     .lied(
                         ToldLie(
                             at: agenda.time, kind: "conflicting", signer: house.id.text, digest: digestText(body), finding: "fork",
                             mark: envelope.lane.map { ToldLie.Mark.number($0.epoch, $0.sequence) })))
-                return (try? DetachedSignature.sign(body, as: .message, with: house.keys.signing)).map { (body, $0) }
+                return (body, signature)
             }
         }
         schedule(.keyRotation, 0.4) { [self] in rotate(anyone()) }
