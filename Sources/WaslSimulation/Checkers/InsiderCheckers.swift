@@ -34,6 +34,9 @@ struct LiesAreNamed: Checker {
 
     private func canBeSeen(_ lie: ToldLie) -> Bool {
         guard !vanished.contains(lie.digest), vanished.isDisjoint(with: lie.restsOn) else { return false }
+        // Two requests contradict each other where both have come.
+        let pair = lies.filter { lie.finding == "contradicting-requests" && $0.finding == lie.finding && $0.request == lie.request }
+        guard vanished.isDisjoint(with: pair.map(\.digest)) else { return false }
         // A time lies behind earlier words by the clocks of who said them and of who heard them.
         let isByClocks = lie.finding == "implausible-time" && !lie.restsOn.isEmpty
         if isByClocks, wrongClocks.contains(lie.signer) || wrongClocks.contains("ledger") { return false }
